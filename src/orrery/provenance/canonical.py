@@ -35,7 +35,8 @@ def canonical(value: Any) -> str:
     except (TypeError, ValueError) as error:
         _check(value, "")
         raise OrreryError(f"a value cannot be written as canonical JSON: {error}") from error
-    _check_keys(value)
+    if not _keys_are_strings(value):
+        _check(value, "")
     return text
 
 
@@ -53,19 +54,13 @@ def digest(value: Any) -> str:
     return digest_bytes(canonical(value).encode("ascii"))
 
 
-def _check_keys(value: Any) -> None:
-    """Refuse keys that JSON would turn into strings without a word (``{1: …}`` would equal ``{"1": …}``)."""
+def _keys_are_strings(value: Any) -> bool:
+    """Whether no key would be turned into a string without a word (``{1: …}`` would equal ``{"1": …}``)."""
     if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                _check(value, "")
-                raise OrreryError(f"key {key!r} is not a string: write it in quotes")
-            if isinstance(inner, (dict, list, tuple)):
-                _check_keys(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            if isinstance(inner, (dict, list, tuple)):
-                _check_keys(inner)
+        if not all(isinstance(key, str) for key in value):
+            return False
+        value = value.values()
+    return all(_keys_are_strings(inner) for inner in value if isinstance(inner, (dict, list, tuple)))
 
 
 def _check(value: Any, place: str) -> None:
