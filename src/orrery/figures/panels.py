@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Circle, Rectangle
 
-from orrery.figures.style import GRID, INK, MUTED, ON_DARK, ON_LIGHT, SEQUENTIAL, mark
+from orrery.figures.style import GRID, INK, MUTED, ON_DARK, ON_LIGHT, SEQUENTIAL, SURFACE, mark
 
 if TYPE_CHECKING:
     from jaxtyping import Complex, Float
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def complex_plane(
     ax: Axes,
-    spectra: Mapping[str, Complex[np.ndarray, "..."]],
+    spectra: Mapping[str, Complex[np.ndarray, "*shape"]],
     *,
     inset: bool = True,
     marks: Mapping[str, int] | None = None,
@@ -76,13 +76,15 @@ def _inset_near_one(ax: Axes, values: np.ndarray, scatter: Any) -> None:
     low, high = min(near.real.min(), 1.0), max(near.real.max(), 1.0)
     tall = max(float(np.abs(near.imag).max()), 0.1 * (high - low), 1e-4)
     margin = 0.12 * max(high - low, 1e-4)
-    small = ax.inset_axes((0.1, 0.3, 0.46, 0.4))
+    small = ax.inset_axes(_emptiest(values, ax.get_xlim()[1]))
+    small.patch.set(facecolor=SURFACE, alpha=0.9)
     angle = np.linspace(-0.5, 0.5, 400)
     small.plot(np.cos(angle), np.sin(angle), color=MUTED, linewidth=0.6)
     small.axhline(0, color=GRID, linewidth=0.5, zorder=0)
     scatter(small, 2.6, False)
     small.set_xlim(low - margin, high + margin)
     small.set_ylim(-1.25 * tall, 1.25 * tall)
+    small.yaxis.tick_right()
     small.tick_params(labelsize=6, length=1.5, pad=1.5)
     small.locator_params(nbins=3)
     small.ticklabel_format(useOffset=False, style="plain", axis="x")
@@ -93,11 +95,23 @@ def _inset_near_one(ax: Axes, values: np.ndarray, scatter: Any) -> None:
     small.set_title("near 1", fontsize=6.5, fontweight="normal", color=MUTED, pad=2)
 
 
+def _emptiest(values: np.ndarray, reach: float) -> tuple[float, float, float, float]:
+    """The place for the inset, in fractions of the axes, that hides the fewest eigenvalues."""
+    places = [(0.13, bottom, 0.46, 0.36) for bottom in (0.32, 0.54, 0.12)]
+
+    def hidden(place: tuple[float, float, float, float]) -> int:
+        left, bottom, width, height = place
+        x, y = (values.real / reach + 1) / 2, (values.imag / reach + 1) / 2
+        return int(((x > left) & (x < left + width) & (y > bottom) & (y < bottom + height)).sum())
+
+    return min(places, key=hidden)
+
+
 def matrix_with_floors(
     ax: Axes,
     matrix: Float[np.ndarray, "condition condition"],
     labels: Sequence[str],
-    floors: Mapping[str, Float[np.ndarray, "condition"]],
+    floors: Mapping[str, Float[np.ndarray, " condition"]],
     *,
     quantity: str = "distance",
     logarithmic: bool = False,
@@ -121,6 +135,10 @@ def matrix_with_floors(
     if logarithmic:
         finite = finite[finite > 0]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    exponent = _common_exponent(low, high)
+    scale = 10.0**exponent
+    matrix, columns = matrix / scale, [column / scale for column in columns]
+    low, high = low / scale, high / scale
     if not logarithmic:
         low = min(low, 0.0)
     high = high if high > low else low + 1.0
@@ -146,8 +164,15 @@ def matrix_with_floors(
     bar = ax.figure.colorbar(
         ScalarMappable(norm=norm, cmap=SEQUENTIAL), ax=ax, shrink=0.9, pad=0.02, aspect=18
     )
-    bar.set_label(quantity)
+    bar.set_label(f"{quantity} (10$^{{{exponent}}}$)" if exponent else quantity)
     bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def _common_exponent(low: float, high: float) -> int:
+    """The power of ten to take out of the cells: none where they read well or span more than two decades."""
+    if high <= 0 or (0.01 <= high < 1000) or (low > 0 and high / low > 300):
+        return 0
+    return int(np.floor(np.log10(high)))
 
 
 def _cell(ax: Axes, x: float, y: float, value: float, norm: Normalize, digits: int, *, small: bool) -> None:
@@ -172,7 +197,7 @@ def _cell(ax: Axes, x: float, y: float, value: float, norm: Normalize, digits: i
     ax.text(
         x,
         y,
-        f"{value:.{digits}g}",
+        _short(value, digits),
         ha="center",
         va="center",
         fontsize=6 if small else 7,
@@ -180,14 +205,22 @@ def _cell(ax: Axes, x: float, y: float, value: float, norm: Normalize, digits: i
     )
 
 
+def _short(value: float, digits: int) -> str:
+    """``value`` with ``digits`` significant digits, trailing zeros kept, without an exponent where it stays short."""
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - int(np.floor(np.log10(abs(value))))
+    return f"{value:.{max(decimals, 0)}f}" if decimals <= 4 else f"{value:.0e}".replace("e-0", "e-")
+
+
 def sensitivity_strip(
     ax: Axes,
     settings: Sequence[str],
-    values: Float[np.ndarray, "setting"],
+    values: Float[np.ndarray, " setting"],
     *,
     intervals: Float[np.ndarray, "setting 2"] | None = None,
     headline: int | None = None,
-    floors: Mapping[str, Float[np.ndarray, "setting"] | float] | None = None,
+    floors: Mapping[str, Float[np.ndarray, " setting"] | float] | None = None,
     quantity: str = "",
     logarithmic: bool = False,
 ) -> None:
@@ -207,7 +240,7 @@ def sensitivity_strip(
     rows = np.arange(len(values))
     look = mark(0)
     if intervals is not None:
-        bounds = np.asarray(intervals, dtype=float)
+        bounds = np.where(np.isfinite(values)[:, None], np.asarray(intervals, dtype=float), np.nan)
         ax.hlines(rows, bounds[:, 0], bounds[:, 1], color=look.colour, linewidth=1.0, alpha=0.7)
     for row, value in enumerate(values):
         filled = look.colour if row == headline else "none"
@@ -229,7 +262,14 @@ def sensitivity_strip(
         ax.set_xscale("log")
     for row in rows[~np.isfinite(values)]:
         ax.text(
-            0.02, row, "undecided", transform=ax.get_yaxis_transform(), va="center", color=MUTED, fontsize=6.5
+            0.99,
+            row,
+            "undecided",
+            transform=ax.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            color=MUTED,
+            fontsize=6.5,
         )
     ax.set_yticks(rows, settings)
     ax.set_ylim(len(values) - 0.5, -0.5)
@@ -274,8 +314,8 @@ def curves_of_runs(
         ax.plot([], [], color=look.colour, linestyle=look.dashes, label=name)
         return
     low, middle, high = np.nanpercentile(kept, [25, 50, 75], axis=0)
-    ax.fill_between(steps, low, high, color=look.colour, alpha=0.22, linewidth=0)
-    ax.plot(steps, middle, color=look.colour, linestyle=look.dashes, linewidth=1.3, label=name)
+    ax.fill_between(steps, low, high, color=look.colour, alpha=0.3, linewidth=0, zorder=2.5)
+    ax.plot(steps, middle, color=look.colour, linestyle=look.dashes, linewidth=1.5, label=name, zorder=3)
 
 
 def paths(
