@@ -1,0 +1,62 @@
+"""Fisher's iris: 150 flowers of three species, four lengths in centimetres, out of scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from orrery.data.api import Arrays, DatasetSettings, Standardise
+from orrery.data.packaged import check_content
+
+if TYPE_CHECKING:
+    from orrery.numerics.streams import Streams
+
+# Of the 150 x 4 lengths in millimetres and then the labels, one byte each.
+SHA256 = "5befe0734718d3fe7febc71e7833fbb4bfbfc15ec829d49f70a0af3a4bc67d38"
+
+PROVENANCE = {
+    "source": "sklearn.datasets.load_iris (Fisher 1936), with the values of R",
+    "sha256": {"lengths in millimetres and labels as bytes": SHA256},
+    "wrapper_licence": "BSD-3-Clause (scikit-learn)",
+    "data_terms": "CC BY 4.0, as stated by the UCI Machine Learning Repository",
+}
+
+
+class Settings(DatasetSettings):
+    """Settings of the dataset ``iris``."""
+
+    name: Literal["iris"]
+    standardise: Standardise = Field(
+        "per-feature", description="as in every dataset; here each length by its own"
+    )
+    test: int = Field(30, ge=3, le=147, description="flowers held out, the same number of every species")
+
+
+def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
+    """Return the lengths in centimetres, divided by the stream ``split``.
+
+    Raises:
+        OrreryError: the installed scikit-learn holds other data.
+    """
+    import numpy as np
+    from sklearn.datasets import load_iris
+
+    from orrery.data.splits import stratified_split
+
+    found = load_iris()
+    labels = found.target.astype(np.int64)
+    content = np.rint(found.data * 10).astype(np.uint8).tobytes() + labels.astype(np.uint8).tobytes()
+    check_content(content, SHA256, "sklearn.datasets.load_iris", settings.name)
+    generator = streams.generator("split", settings.split, "test")
+    train, test = stratified_split(labels, settings.test, generator, settings.name)
+    return Arrays(
+        train_inputs=found.data[train],
+        train_labels=labels[train],
+        test_inputs=found.data[test],
+        test_labels=labels[test],
+        class_names=("setosa", "versicolor", "virginica"),
+        provenance=PROVENANCE,
+        obtained_from="installed package scikit-learn",
+    )

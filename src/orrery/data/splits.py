@@ -1,0 +1,69 @@
+"""Which samples are trained on and which are held out: seeded, and the same share of every class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orrery.config.errors import OrreryError
+
+if TYPE_CHECKING:
+    from jaxtyping import Integer
+
+
+def stratified_split(
+    labels: Integer[np.ndarray, "sample"], test: int, generator: np.random.Generator, dataset: str
+) -> tuple[Integer[np.ndarray, "train_sample"], Integer[np.ndarray, "test_sample"]]:
+    """Draw ``test`` samples, from every class in proportion to its size, and return (training, test) indices.
+
+    Both come in a random order, so that data sorted by class can be read in their stored order. Shares that are not
+    whole go to the classes with the largest remainders, the first class first among equals.
+
+    Raises:
+        OrreryError: ``test`` leaves no training samples, or is not positive.
+    """
+    if not 0 < test < len(labels):
+        raise OrreryError(
+            f"dataset {dataset}: test: {test} is not possible with {len(labels)} samples; "
+            f"write a number from 1 to {len(labels) - 1}"
+        )
+    classes, counts = np.unique(labels, return_counts=True)
+    exact = counts * test / len(labels)
+    taken = np.floor(exact).astype(np.int64)
+    remainder_first = np.argsort(taken - exact, kind="stable")
+    taken[remainder_first[: test - taken.sum()]] += 1
+    train_parts, test_parts = [], []
+    for label, count in zip(classes, taken, strict=True):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        test_parts.append(members[:count])
+        train_parts.append(members[count:])
+    return generator.permutation(np.concatenate(train_parts)), generator.permutation(
+        np.concatenate(test_parts)
+    )
+
+
+def balanced_subset(
+    labels: Integer[np.ndarray, "sample"], samples: int, generator: np.random.Generator, dataset: str
+) -> Integer[np.ndarray, "subset"]:
+    """Draw ``samples`` samples in equal numbers from every class and return their indices, in rising order.
+
+    Where the number cannot be divided by the classes, the first classes give one more. A smaller subset of the same
+    generator lies within a larger one.
+
+    Raises:
+        OrreryError: a class has too few samples.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    wanted = samples // len(classes) + (np.arange(len(classes)) < samples % len(classes))
+    if (wanted > counts).any():
+        most = int(counts.min()) * len(classes)
+        raise OrreryError(
+            f"dataset {dataset}: samples: {samples} in equal numbers is more than the smallest class has; "
+            f"write at most {most}, or leave `samples` out to take all {len(labels)}"
+        )
+    parts = [
+        generator.permutation(np.flatnonzero(labels == label))[:count]
+        for label, count in zip(classes, wanted, strict=True)
+    ]
+    return np.sort(np.concatenate(parts))
