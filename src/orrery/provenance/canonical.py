@@ -60,6 +60,8 @@ def _keys_are_strings(value: Any) -> bool:
         if not all(isinstance(key, str) for key in value):
             return False
         value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return True
     return all(_keys_are_strings(inner) for inner in value if isinstance(inner, (dict, list, tuple)))
 
 
@@ -76,7 +78,9 @@ def _check(value: Any, place: str) -> None:
             _check(inner, f"{place}[{index}]")
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise OrreryError(f"{name} is {value}, which has no canonical form: write a finite number or null")
+            raise OrreryError(
+                f"{name} is {value}, which has no canonical form: write a finite number or null"
+            )
     elif value is not None and not isinstance(value, (str, bool, int)):
         raise OrreryError(
             f"{name} is a {type(value).__name__}, which has no canonical form: "
