@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import matplotlib
+from cycler import cycler
 from matplotlib.figure import Figure as MatplotlibFigure
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ _SETTINGS: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
-    "axes.prop_cycle": matplotlib.cycler(color=list(PALETTE.values())),
+    "axes.prop_cycle": cycler(color=list(PALETTE.values())),
     "axes.formatter.use_mathtext": True,
     "axes.formatter.limits": (-3, 4),
     "text.color": INK,
@@ -151,7 +152,7 @@ def mark(index: int) -> Mark:
 def apply() -> None:
     """Set Matplotlib's defaults to this style, over whatever a user's matplotlibrc says."""
     matplotlib.rcdefaults()
-    matplotlib.rcParams.update(_SETTINGS)
+    cast("Any", matplotlib.rcParams).update(_SETTINGS)
 
 
 def figure(width: str | float = "single", height: float = 60.0) -> MatplotlibFigure:
@@ -175,9 +176,8 @@ def save(drawn: Drawn, out: Path) -> None:
     Equal figures give equal bytes: no date, no random ids. The CSV holds the plotted numbers in full precision.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(
-        {key: value for key, value in _SETTINGS.items() if key.startswith(("svg.", "pdf.", "savefig."))}
-    ):
+    written = {key: value for key, value in _SETTINGS.items() if key.startswith(("svg.", "pdf.", "savefig."))}
+    with matplotlib.rc_context(cast("Any", written)):
         drawn.figure.savefig(
             out / f"{drawn.name}.svg",
             format="svg",
