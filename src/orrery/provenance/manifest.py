@@ -102,11 +102,20 @@ def write_manifest(store: Path, path: Path, extra: Mapping[str, Any] | None = No
     clash = sorted(_OWN_KEYS & set(extra or {}))
     if clash:
         raise OrreryError(f"a manifest writes the key '{clash[0]}' itself: give the extra entry another name")
-    content.update(extra or {})
-    content["seal"] = _seal(content)
-    text = json.dumps(content, sort_keys=True, indent=0, ensure_ascii=True, allow_nan=False)
-    write_atomically(path, text.encode("ascii") + b"\n")
+    content = sealed({**content, **(extra or {})})
+    write_atomically(path, manifest_bytes(content))
     return content
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a manifest with the seal that shows a later edit."""
+    return {**content, "seal": _seal(content)}
+
+
+def manifest_bytes(content: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the manifest file with this content."""
+    text = json.dumps(content, sort_keys=True, indent=0, ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii") + b"\n"
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+localrules:
+    all,
+    data,
+    trajectories,
+    analyses,
+    reports,
+    publish,
+    index,
+    verify,
+    estimate,
+    prune,
+
+
+rule all:
+    default_target: True
+    input:
+        PLAN.target(PLAN.index),
+
+
+rule data:
+    input:
+        PLAN.of_stages("data"),
+
+
+rule trajectories:
+    input:
+        PLAN.of_stages("trajectories"),
+
+
+rule analyses:
+    input:
+        PLAN.of_stages("analyses", "comparisons"),
+
+
+rule reports:
+    input:
+        [PLAN.target(study.publish) for study in PLAN.studies.values()],
+
+
+for study in PLAN.studies.values():
+
+    rule:
+        name:
+            study.name
+        input:
+            PLAN.target(study.publish),
+        localrule: True
+
+
+rule verify:
+    log:
+        f"{RESULTS}/logs/verify.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        home=workflow.basedir,
+    script:
+        "../scripts/verify.py"
+
+
+rule estimate:
+    log:
+        f"{RESULTS}/logs/estimate.log",
+    conda:
+        "../envs/train.yaml"
+    params:
+        config=config,
+        home=workflow.basedir,
+    script:
+        "../scripts/estimate.py"
+
+
+rule prune:
+    log:
+        f"{RESULTS}/logs/prune.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        home=workflow.basedir,
+    script:
+        "../scripts/prune.py"

@@ -1,0 +1,15 @@
+rule dataset:
+    input:
+        reads("data"),
+    output:
+        f"{STORE}/data/{{name}}@{{digest}}.json",
+    log:
+        f"{RESULTS}/logs/data/{{name}}@{{digest}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/data/{{name}}@{{digest}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        job=payload,
+    script:
+        "../scripts/dataset.py"

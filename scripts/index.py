@@ -1,0 +1,19 @@
+"""Run the job of the rule ``index``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orrery.stages.runner import run_action
+
+
+def produce(payload: Mapping[str, Any]) -> None:
+    """Publish what the payload names."""
+    from orrery.stages.publish import publish_index
+
+    publish_index(payload)
+
+
+if __name__ == "__main__":
+    run_action(snakemake, produce)  # type: ignore[name-defined]  # noqa: F821

@@ -1,0 +1,9 @@
+"""Run the target ``prune``."""
+
+from __future__ import annotations
+
+from orrery.stages.housekeeping import prune
+from orrery.stages.runner import run_target
+
+if __name__ == "__main__":
+    run_target(snakemake, prune)  # type: ignore[name-defined]  # noqa: F821

@@ -1,0 +1,86 @@
+"""What an analysis is made of: its settings, its context, and what it publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from orrery.config.closed import Closed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    from orrery.systems.system import System
+
+
+class AnalysisSettings(Closed):
+    """What every analysis of a study has; a method adds its own keys in a subclass named ``Settings``."""
+
+    method: str = Field(description="built-in method, or the import path package.module of one's own")
+    of: str = Field("trajectory", description="what is read: 'trajectory', or the name of another analysis")
+    conditions: tuple[str, ...] = Field(("*",), description="patterns of condition names to analyse")
+    gather: bool = Field(False, description="one job for all conditions; for tiny trajectories")
+    steps: tuple[int, int] | None = Field(None, description="first and last step read; all where absent")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an analysis may ask about the condition at hand.
+
+    Attributes:
+        condition: its name.
+        axes: its place on the axes of a grid, e.g. ``{"width": 40}``; empty for named conditions.
+        workers: threads that the analysis may use; results must not depend on it.
+        system: builds the system of the condition, for analyses that iterate or differentiate it.
+    """
+
+    condition: str
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    workers: int = 1
+    system: Callable[[], System] | None = None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A named scalar that an analysis publishes.
+
+    Attributes:
+        name: unique within the analysis, e.g. ``distance[omd,ogd]``.
+        value: the measured value; NaN where it could not be decided.
+        interval: 95 % interval (low, high), or ``None``.
+        n: number of independent units (seeds) behind it, or ``None``.
+        floor: the noise floor it is to be compared with, or ``None``.
+        unit: its unit; empty for a pure number.
+        description: one line for the reader of a table.
+    """
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None = None
+    n: int | None = None
+    floor: float | None = None
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with what is needed to publish it.
+
+    Attributes:
+        name: file name without ending, unique within the analysis.
+        title: a short title.
+        caption: what is seen, with units and the meaning of bands; plain text.
+        figure: the drawn figure.
+        data: the plotted numbers, published as CSV beside it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: MatplotlibFigure
+    data: pd.DataFrame

@@ -1,0 +1,328 @@
+"""The jobs of the analyses of a study: results per block, comparisons, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from types import ModuleType
+from typing import Any
+
+from orrery.config import extensions
+from orrery.config.study import Condition, ResolvedStudy
+from orrery.plan.entries import Entries
+from orrery.plan.job import Job
+from orrery.plan.make import make
+from orrery.plan.tiles import Block, Segment, segments
+from orrery.plan.trajectories import seeds_read, system_entries, training_settings
+
+Tiles = Mapping[str, Mapping[Block, Mapping[Segment, Job]]]
+NOT_SCIENCE = ("conditions", "gather", "compare", "of")
+"""Settings of an analysis that say where it runs, not what one result is."""
+
+
+class AnalysisPlanner:
+    """Plans the analyses of one study, each after the one that it reads."""
+
+    def __init__(
+        self,
+        study: ResolvedStudy,
+        tiles: Tiles,
+        datasets: Mapping[str, tuple[Job, ...]],
+        entries: Entries,
+    ) -> None:
+        self._study = study
+        self._tiles = tiles
+        self._datasets = datasets
+        self._entries = entries
+        self._results: dict[str, dict[str, tuple[Job, ...]]] = {}
+        self._blocks: dict[tuple[str, str], tuple[Block | None, ...]] = {}
+
+    def plan(
+        self,
+    ) -> tuple[dict[str, dict[str, tuple[Job, ...]]], dict[str, Job], dict[str, Job]]:
+        """Return results by analysis and condition, comparisons by analysis, figures by analysis."""
+        comparisons: dict[str, Job] = {}
+        figures: dict[str, Job] = {}
+        for name in self._order():
+            module = self._module(name)
+            if hasattr(module, "analyse"):
+                self._results[name] = self._analyse(name, module)
+            sources = self._sources(name, module)
+            if hasattr(module, "compare") or hasattr(module, "numbers"):
+                comparisons[name] = self._comparison(name, module, sources)
+            if hasattr(module, "plot"):
+                figures[name] = self._figures(
+                    name, module, sources, comparisons.get(name)
+                )
+        return self._results, comparisons, figures
+
+    def _order(self) -> list[str]:
+        """The analyses in the order of the study, each after the one that it reads."""
+        ordered: list[str] = []
+
+        def visit(name: str) -> None:
+            if name not in ordered:
+                of = self._study.analyses[name].of
+                if of != "trajectory":
+                    visit(of)
+                ordered.append(name)
+
+        for name in self._study.analyses:
+            visit(name)
+        return ordered
+
+    def _module(self, name: str) -> ModuleType:
+        return extensions.load("analyses", self._study.analyses[name].method)
+
+    def _conditions(self, name: str) -> list[Condition]:
+        patterns = self._study.analyses[name].conditions
+        return [
+            condition
+            for condition in self._study.conditions.values()
+            if any(fnmatchcase(condition.name, pattern) for pattern in patterns)
+        ]
+
+    def _analyse(self, name: str, module: ModuleType) -> dict[str, tuple[Job, ...]]:
+        conditions = self._conditions(name)
+        if self._study.analyses[name].gather:
+            return self._gathered(name, module, conditions)
+        found: dict[str, tuple[Job, ...]] = {}
+        for condition in conditions:
+            by_block = _scope(module, condition.analyses[name]) == "block"
+            tiles = tuple(self._tiles[condition.name])
+            groups: list[tuple[Block | None, tuple[Block, ...]]] = (
+                [(block, (block,)) for block in tiles] if by_block else [(None, tiles)]
+            )
+            jobs = []
+            for block, members in groups:
+                place = "all" if block is None else f"block={block.index:03d}"
+                jobs.append(
+                    make(
+                        self._entries,
+                        "analyses",
+                        "analyse",
+                        study=self._study.name,
+                        name=f"{self._study.name}/{name}/{condition.name}/{place}",
+                        settings={
+                            "conditions": {
+                                condition.name: self._one(
+                                    name, condition, members, module
+                                )
+                            }
+                        },
+                        inputs={
+                            condition.name: self._read(name, condition, members),
+                            **self._system_inputs(module, [condition]),
+                        },
+                        extra=self._code(module, [condition]),
+                    )
+                )
+            found[condition.name] = tuple(jobs)
+            self._blocks[name, condition.name] = tuple(block for block, _ in groups)
+        return found
+
+    def _gathered(
+        self, name: str, module: ModuleType, conditions: list[Condition]
+    ) -> dict[str, tuple[Job, ...]]:
+        blocks = {
+            condition.name: tuple(self._tiles[condition.name])
+            for condition in conditions
+        }
+        job = make(
+            self._entries,
+            "analyses",
+            "analyse",
+            study=self._study.name,
+            name=f"{self._study.name}/{name}/all",
+            settings={
+                "conditions": {
+                    condition.name: self._one(
+                        name, condition, blocks[condition.name], module
+                    )
+                    for condition in conditions
+                }
+            },
+            inputs={
+                **{
+                    condition.name: self._read(name, condition, blocks[condition.name])
+                    for condition in conditions
+                },
+                **self._system_inputs(module, conditions),
+            },
+            extra=self._code(module, conditions),
+        )
+        for condition in conditions:
+            self._blocks[name, condition.name] = (None,)
+        return {condition.name: (job,) for condition in conditions}
+
+    def _one(
+        self,
+        name: str,
+        condition: Condition,
+        members: tuple[Block, ...],
+        module: ModuleType,
+    ) -> dict[str, Any]:
+        """What the result of one condition depends on."""
+        entry = condition.analyses[name]
+        settings = {
+            key: value
+            for key, value in entry.model_dump(mode="json").items()
+            if key not in NOT_SCIENCE
+        }
+        described: dict[str, Any] = {
+            "settings": settings,
+            "of": entry.of,
+            "axes": dict(condition.axes),
+            **self._bounds(name, condition, members),
+        }
+        if getattr(module, "USES_SYSTEM", False):
+            described["system"] = training_settings(condition)
+        return described
+
+    def _bounds(
+        self, name: str, condition: Condition, members: tuple[Block, ...]
+    ) -> dict[str, Any]:
+        """The seeds and steps that are read: of what is trained, only what the study asks for."""
+        wanted = set(seeds_read(condition))
+        first, last = condition.analyses[name].steps or (0, condition.training.steps)
+        present = [seed for block in members for seed in block.seeds if seed in wanted]
+        return {"seeds": present, "first": first, "last": last}
+
+    def _read(
+        self, name: str, condition: Condition, members: tuple[Block, ...]
+    ) -> tuple[Job, ...]:
+        """The jobs whose results the analysis reads."""
+        of = condition.analyses[name].of
+        if of == "trajectory":
+            return self._segments(name, condition, members)
+        jobs = self._results[of][condition.name]
+        blocks = self._blocks[of, condition.name]
+        return tuple(
+            job
+            for job, block in zip(jobs, blocks, strict=True)
+            if block is None or block in members
+        )
+
+    def _segments(
+        self, name: str, condition: Condition, members: tuple[Block, ...]
+    ) -> tuple[Job, ...]:
+        first, last = condition.analyses[name].steps or (0, condition.training.steps)
+        needed = set(segments(first, last, condition.training.segment))
+        return tuple(
+            job
+            for block in members
+            for segment, job in self._tiles[condition.name][block].items()
+            if segment in needed
+        )
+
+    def _code(self, module: ModuleType, conditions: list[Condition]) -> tuple[str, ...]:
+        entries = [
+            f"{module.__name__}:{part}"
+            for part in ("Settings", "analyse")
+            if hasattr(module, part)
+        ]
+        if getattr(module, "USES_SYSTEM", False):
+            for condition in conditions:
+                entries += [
+                    entry for entry in system_entries(condition) if entry not in entries
+                ]
+        return tuple(entries)
+
+    def _system_inputs(
+        self, module: ModuleType, conditions: list[Condition]
+    ) -> dict[str, tuple[Job, ...]]:
+        if not getattr(module, "USES_SYSTEM", False):
+            return {}
+        return {
+            f"dataset of {condition.name}": self._datasets[condition.name]
+            for condition in conditions
+        }
+
+    def _sources(self, name: str, module: ModuleType) -> dict[str, tuple[Job, ...]]:
+        """What comparisons and figures read, by condition: results, or trajectories where the method says so."""
+        if (
+            getattr(module, "COMPARES", "results") == "results"
+            and name in self._results
+        ):
+            return self._results[name]
+        return {
+            condition.name: self._segments(
+                name, condition, tuple(self._tiles[condition.name])
+            )
+            for condition in self._conditions(name)
+        }
+
+    def _compared(
+        self, name: str, module: ModuleType, *, with_trajectories: bool
+    ) -> dict[str, Any]:
+        entry = self._study.analyses[name].model_dump(mode="json")
+        settings = {
+            key: value
+            for key, value in entry.items()
+            if key not in ("conditions", "gather")
+        }
+        conditions: dict[str, Any] = {}
+        for condition in self._conditions(name):
+            conditions[condition.name] = {"axes": dict(condition.axes)}
+            if with_trajectories:
+                members = tuple(self._tiles[condition.name])
+                conditions[condition.name].update(
+                    self._bounds(name, condition, members)
+                )
+        return {"settings": settings, "conditions": conditions}
+
+    def _comparison(
+        self, name: str, module: ModuleType, sources: dict[str, tuple[Job, ...]]
+    ) -> Job:
+        reads = self._reads_trajectories(name, module)
+        return make(
+            self._entries,
+            "comparisons",
+            "compare",
+            study=self._study.name,
+            name=f"{self._study.name}/{name}",
+            settings={
+                **self._compared(name, module, with_trajectories=reads),
+                "trajectories": reads,
+            },
+            inputs=sources,
+            extra=_entries(module, "Settings", "compare", "numbers"),
+        )
+
+    def _reads_trajectories(self, name: str, module: ModuleType) -> bool:
+        return (
+            getattr(module, "COMPARES", "results") == "trajectories"
+            or name not in self._results
+        )
+
+    def _figures(
+        self,
+        name: str,
+        module: ModuleType,
+        sources: dict[str, tuple[Job, ...]],
+        comparison: Job | None,
+    ) -> Job:
+        reads = self._reads_trajectories(name, module)
+        return make(
+            self._entries,
+            "figures",
+            "figures",
+            study=self._study.name,
+            name=f"{self._study.name}/{name}",
+            settings={
+                **self._compared(name, module, with_trajectories=reads),
+                "trajectories": reads,
+                "figures": self._study.figures.model_dump(mode="json"),
+            },
+            inputs={**sources, "comparison": (comparison,) if comparison else ()},
+            extra=_entries(module, "Settings", "plot"),
+        )
+
+
+def _entries(module: ModuleType, *parts: str) -> tuple[str, ...]:
+    return tuple(f"{module.__name__}:{part}" for part in parts if hasattr(module, part))
+
+
+def _scope(module: ModuleType, settings: Any) -> str:
+    scope = getattr(module, "scope", None)
+    return str(scope(settings)) if scope else str(getattr(module, "SCOPE", "block"))

@@ -1,0 +1,208 @@
+"""From the studies to the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orrery.config.study import Condition, ResolvedStudy
+from orrery.config.workflow import WorkflowConfig
+from orrery.plan.analyses import AnalysisPlanner
+from orrery.plan.entries import TEMPLATES, Entries
+from orrery.plan.job import Job
+from orrery.plan.make import make
+from orrery.plan.plan import Plan, StudyJobs, unique
+from orrery.plan.tiles import Block, Segment
+from orrery.plan.trajectories import seeds_read, training_settings, trajectory_jobs
+
+
+def build(
+    workflow: WorkflowConfig, studies: Iterable[ResolvedStudy], entries: Entries
+) -> Plan:
+    """Return the plan of some studies.
+
+    Args:
+        workflow: the settings of ``config.yaml``.
+        studies: the studies at the scale chosen.
+        entries: digests of the code and the software of each stage.
+    """
+    planned = {study.name: _study(study, workflow, entries) for study in studies}
+    index = _index(planned, entries)
+    return Plan(
+        workflow.results, planned, index, workflow.parallelism.model_dump(mode="json")
+    )
+
+
+def _study(
+    study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries
+) -> StudyJobs:
+    tiles: dict[str, dict[Block, dict[Segment, Job]]] = {}
+    datasets: dict[str, tuple[Job, ...]] = {}
+    for condition in study.conditions.values():
+        datasets[condition.name], tiles[condition.name] = trajectory_jobs(
+            study.name, condition, entries
+        )
+    trajectories = {
+        name: tuple(
+            job for by_segment in by_block.values() for job in by_segment.values()
+        )
+        for name, by_block in tiles.items()
+    }
+    planner = AnalysisPlanner(study, tiles, datasets, entries)
+    analyses, comparisons, figures = planner.plan()
+    claims = _claims(study, comparisons, entries)
+    report = _report(study, claims, figures, trajectories, analyses, entries)
+    publish = make(
+        entries,
+        "publish",
+        "publish",
+        study=study.name,
+        name=study.name,
+        settings=_places(study),
+        inputs={
+            "report": (report,),
+            "claims": (claims,),
+            "figures": tuple(figures.values()),
+            "trajectories": unique(
+                job for jobs in trajectories.values() for job in jobs
+            ),
+            "analyses": unique(
+                job
+                for one in analyses.values()
+                for jobs in one.values()
+                for job in jobs
+            ),
+        },
+    )
+    return StudyJobs(
+        study.name,
+        trajectories,
+        analyses,
+        comparisons,
+        figures,
+        claims,
+        report,
+        publish,
+    )
+
+
+def _places(study: ResolvedStudy) -> dict[str, Any]:
+    """Which seeds and steps readers see of each condition."""
+    return {
+        "conditions": {
+            name: {"seeds": seeds_read(condition), "steps": condition.training.steps}
+            for name, condition in study.conditions.items()
+        }
+    }
+
+
+def _claims(
+    study: ResolvedStudy, comparisons: Mapping[str, Job], entries: Entries
+) -> Job:
+    settings = {
+        "scale": study.scale,
+        "claims": {
+            name: claim.model_dump(mode="json") for name, claim in study.claims.items()
+        },
+        "analyses": list(comparisons),
+    }
+    return make(
+        entries,
+        "claims",
+        "claims",
+        study=study.name,
+        name=study.name,
+        settings=settings,
+        inputs={"comparisons": tuple(comparisons.values())},
+    )
+
+
+def _report(
+    study: ResolvedStudy,
+    claims: Job,
+    figures: Mapping[str, Job],
+    trajectories: Mapping[str, tuple[Job, ...]],
+    analyses: Mapping[str, Mapping[str, tuple[Job, ...]]],
+    entries: Entries,
+) -> Job:
+    settings = {
+        "name": study.name,
+        "title": study.title,
+        "summary": study.summary,
+        "paper": study.paper.model_dump(mode="json") if study.paper else None,
+        "scale": study.scale,
+        "conditions": {
+            name: _described(condition) for name, condition in study.conditions.items()
+        },
+        "analyses": {
+            name: entry.model_dump(mode="json")
+            for name, entry in study.analyses.items()
+        },
+        "figures": list(figures),
+        "provenance": {
+            "trajectories": {
+                name: [job.digest for job in jobs]
+                for name, jobs in trajectories.items()
+            },
+            "analyses": {
+                name: {
+                    condition: [job.digest for job in jobs]
+                    for condition, jobs in by_condition.items()
+                }
+                for name, by_condition in analyses.items()
+            },
+            "software": {
+                stage: entries.software(stage)
+                for stage in (
+                    "data",
+                    "trajectories",
+                    "analyses",
+                    "comparisons",
+                    "figures",
+                    "claims",
+                    "reports",
+                )
+            },
+        },
+    }
+    return make(
+        entries,
+        "reports",
+        "report",
+        study=study.name,
+        name=study.name,
+        settings=settings,
+        inputs={"claims": (claims,), "figures": tuple(figures.values())},
+        extra=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
+    )
+
+
+def _described(condition: Condition) -> dict[str, Any]:
+    seeds = seeds_read(condition)
+    return {
+        "axes": dict(condition.axes),
+        "dataset": condition.dataset,
+        **training_settings(condition),
+        "training": {**condition.training.model_dump(mode="json"), "seeds": seeds},
+        "analyses": {
+            name: entry.model_dump(mode="json")
+            for name, entry in condition.analyses.items()
+        },
+    }
+
+
+def _index(studies: Mapping[str, StudyJobs], entries: Entries) -> Job:
+    return make(
+        entries,
+        "publish",
+        "index",
+        study="",
+        name="report",
+        settings={"studies": list(studies)},
+        inputs={
+            "reports": tuple(jobs.report for jobs in studies.values()),
+            "claims": tuple(jobs.claims for jobs in studies.values()),
+            "published": tuple(jobs.publish for jobs in studies.values()),
+        },
+        extra=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
+    )

@@ -1,0 +1,38 @@
+"""Which code and which software stand behind the jobs of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from orrery.provenance.code import CodeIndex
+from orrery.provenance.software import software
+
+TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
+
+
+class Entries:
+    """Digests of code and software by stage; each closure is computed once.
+
+    The extension modules that a study names are reached through no import, so they enter here by name.
+    """
+
+    def __init__(self, index: CodeIndex) -> None:
+        self._index = index
+        self._codes: dict[tuple[str | Path, ...], tuple[str, dict[str, str]]] = {}
+        self._software: dict[str, dict[str, str]] = {}
+
+    def code(
+        self, script: str, extra: Iterable[str | Path] = ()
+    ) -> tuple[str, dict[str, str]]:
+        """Digest, and its parts, of a script with the definitions that it reaches and the ``extra`` entries."""
+        entries = (f"scripts.{script}:produce", "orrery.stages.runner:prepare", *extra)
+        if entries not in self._codes:
+            self._codes[entries] = self._index.digest(entries)
+        return self._codes[entries]
+
+    def software(self, stage: str) -> dict[str, str]:
+        """Versions of the packages that a stage uses."""
+        if stage not in self._software:
+            self._software[stage] = software(stage)
+        return self._software[stage]

@@ -1,0 +1,39 @@
+"""Make one job with the code and the software of its stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orrery.plan.entries import Entries
+from orrery.plan.job import Job
+
+
+def make(
+    entries: Entries,
+    stage: str,
+    script: str,
+    *,
+    study: str,
+    name: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, tuple[Job, ...]],
+    extra: Iterable[str | Path] = (),
+) -> Job:
+    """Return the job of ``stage`` that ``scripts/<script>.py`` runs.
+
+    Args:
+        entries: digests of code and software.
+        stage: one of the stages, or ``publish``.
+        script: name of the script, without ending.
+        study: the study it belongs to, or ``""``.
+        name: readable name, unique in the stage.
+        settings: what it depends on, as plain JSON.
+        inputs: the jobs that it reads, by label.
+        extra: code entries beyond the script, ``module:definition`` or files.
+    """
+    code, parts = entries.code(script, extra)
+    return Job(
+        stage, study, name, settings, code, entries.software(stage), dict(inputs), parts
+    )

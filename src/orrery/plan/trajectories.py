@@ -1,0 +1,104 @@
+"""The jobs of the trajectories: one for each block of seeds and segment of steps of a condition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orrery.config import extensions
+from orrery.config.study import Condition
+from orrery.plan.entries import Entries
+from orrery.plan.job import Job
+from orrery.plan.make import make
+from orrery.plan.tiles import Block, Segment, blocks, segments
+
+
+def dataset_jobs(condition: Condition, entries: Entries) -> tuple[Job, ...]:
+    if condition.dataset is None:
+        return ()
+    name = condition.dataset["name"]
+    module = extensions.load("data", name).__name__
+    return (
+        make(
+            entries,
+            "data",
+            "dataset",
+            study="",
+            name=name,
+            settings=condition.dataset,
+            inputs={},
+            extra=(f"{module}:Settings", f"{module}:load"),
+        ),
+    )
+
+
+def system_entries(condition: Condition) -> tuple[str, ...]:
+    """Code entries of the system of a condition, with the modules that its settings name."""
+    module = extensions.load("systems", condition.system["kind"])
+    name = module.__name__
+    return (
+        f"{name}:Settings",
+        f"{name}:build",
+        *(module.entries(condition.system) if hasattr(module, "entries") else ()),
+    )
+
+
+def training_settings(condition: Condition) -> dict[str, Any]:
+    """What training a block depends on: not how many seeds or steps the study reads."""
+    training = condition.training.model_dump(mode="json")
+    for bound in ("seeds", "steps", "block", "segment"):
+        training.pop(bound)
+    return {
+        "system": condition.system,
+        "training": training,
+        "streams": {
+            name: stream.model_dump(mode="json")
+            for name, stream in condition.streams.items()
+        },
+        "copies": condition.copies.model_dump(mode="json"),
+        "record": condition.record.model_dump(mode="json"),
+    }
+
+
+def trajectory_jobs(
+    study: str, condition: Condition, entries: Entries
+) -> tuple[tuple[Job, ...], dict[Block, dict[Segment, Job]]]:
+    training = condition.training
+    copies = condition.copies.count
+    dataset = dataset_jobs(condition, entries)
+    tiles: dict[Block, dict[Segment, Job]] = {}
+    for block in blocks(
+        training.seeds.pool, training.seeds.count, training.block, copies
+    ):
+        previous: tuple[Job, ...] = ()
+        tiles[block] = {}
+        for segment in segments(0, training.steps, training.segment):
+            settings = {
+                **training_settings(condition),
+                "seeds": list(block.seeds),
+                "first_run": block.first_run,
+                "first": segment.first,
+                "last": segment.last,
+            }
+            job = make(
+                entries,
+                "trajectories",
+                "train",
+                study=study,
+                name=f"{study}/{condition.name}/block={block.index:03d},steps={segment.first}-{segment.last}",
+                settings=settings,
+                inputs={"dataset": dataset, "previous": previous},
+                extra=system_entries(condition),
+            )
+            tiles[block][segment] = job
+            previous = (job,)
+    return dataset, tiles
+
+
+def seeds_read(condition: Condition) -> list[int]:
+    """The seeds that the study reads, in their order."""
+    seeds = condition.training.seeds
+    return (
+        list(seeds.pool[: seeds.count])
+        if seeds.pool is not None
+        else list(range(seeds.count))
+    )

@@ -1,0 +1,137 @@
+"""Run one job: take over an equal earlier result, or produce a new one that appears only when it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orrery.config.errors import OrreryError
+from orrery.provenance.canonical import digest
+from orrery.provenance.lock import StoreLock
+from orrery.provenance.manifest import (
+    build,
+    manifest_bytes,
+    quick_check,
+    read_manifest,
+    sealed,
+    verify,
+    write_atomically,
+)
+
+Payload = Mapping[str, Any]
+
+
+def key(payload: Payload, inputs: Mapping[str, list[str]]) -> str:
+    """Return the key of a job: its own spec without the code upstream, and the bytes of what it reads.
+
+    Args:
+        payload: the job as the plan hands it out.
+        inputs: digest of the bytes of each input, by label.
+    """
+    own = {name: payload[name] for name in ("stage", "settings", "code", "software")}
+    return digest({**own, "inputs": inputs})
+
+
+def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
+    """Bring the result of a job into being.
+
+    A result whose key equals that of an earlier one of the same name takes over its bytes, and ``produce`` is
+    not called. Otherwise ``produce`` writes into a fresh folder that gets its name only when it is whole; the
+    manifest comes last. Two processes never write one store.
+
+    Args:
+        payload: the job as the plan hands it out.
+        produce: writes the result into the folder that it is given.
+
+    Returns:
+        Whether anything was produced.
+
+    Raises:
+        OrreryError: an input is damaged, or another process is at work on the same result.
+    """
+    target = Path(payload["target"])
+    store = target.with_suffix("")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with StoreLock(store):
+        inputs = {
+            label: [_digest_of(Path(path)) for path in paths]
+            for label, paths in payload["inputs"].items()
+        }
+        own_key = key(payload, inputs)
+        for sibling in _siblings(payload, store):
+            if _takes_over(sibling, own_key, target, store):
+                return False
+        partial = _fresh(store)
+        produce(partial)
+        content = sealed({**build(partial, sync=True), "store": store.name})
+        record = {
+            "name": payload["name"],
+            "spec": payload["spec"],
+            "key": own_key,
+            "inputs": inputs,
+        }
+        (partial / "job.json").write_text(
+            json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
+        )
+        os.rename(partial, store)
+        write_atomically(target, manifest_bytes(content))
+    return True
+
+
+def _fresh(store: Path) -> Path:
+    """Return an empty folder to write into, and remove what an interrupted or refuted run has left."""
+    partial = _partial(store)
+    for other in (store, partial):
+        if other.exists():
+            shutil.rmtree(other)
+    partial.mkdir(parents=True)
+    return partial
+
+
+def _partial(store: Path) -> Path:
+    return store.with_name(store.name + ".partial")
+
+
+def _siblings(payload: Payload, store: Path) -> list[Path]:
+    """Earlier results of the same readable name, the job's own first, then the newest."""
+    name = Path(payload["name"]).name
+    found = [path.parent for path in store.parent.glob(f"{_literal(name)}@*/job.json")]
+    whole = [path for path in found if not path.name.endswith(".partial")]
+    return sorted(
+        whole, key=lambda path: (path != store, -(path / "job.json").stat().st_mtime)
+    )
+
+
+def _literal(name: str) -> str:
+    return name.replace("[", "[[]")
+
+
+def _takes_over(sibling: Path, own_key: str, target: Path, store: Path) -> bool:
+    """Whether the earlier result has the same key and is whole; if so its manifest now stands at ``target``."""
+    try:
+        record = json.loads((sibling / "job.json").read_text())
+        if record["key"] != own_key:
+            return False
+        write_atomically(target, manifest_bytes(record["manifest"]))
+    except (OSError, ValueError, KeyError):
+        return False
+    # The job's own store is here without its manifest only if somebody doubted it, so all its bytes are read.
+    damaged = verify(target) if sibling == store else quick_check(target)
+    if damaged:
+        target.unlink()
+    return not damaged
+
+
+def _digest_of(manifest: Path) -> str:
+    """Digest of the bytes of an input, after a look at the number and sizes of its files."""
+    content = read_manifest(manifest)
+    damaged = quick_check(manifest)
+    if damaged:
+        raise OrreryError(
+            f"{damaged[0]}; delete {manifest} and run again, and only what it stands for is made anew."
+        )
+    return str(content["digest"])

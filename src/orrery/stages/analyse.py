@@ -1,0 +1,62 @@
+"""The stage ``analyses``: one method on the trajectory of a condition, or on the result of another analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orrery.provenance.manifest import store_of
+from orrery.stages.sources import open_results, open_trajectory
+
+
+def analyse(payload: Mapping[str, Any], out: Path) -> None:
+    """Analyse every condition of the payload; the results of several go to a folder each."""
+    conditions = payload["settings"]["conditions"]
+    gathered = payload["name"].endswith("/all") and payload["name"].count("/") == 2
+    for name, described in conditions.items():
+        place = out / name if gathered else out
+        place.mkdir(parents=True, exist_ok=True)
+        _analyse_one(payload, name, described, place)
+
+
+def _analyse_one(
+    payload: Mapping[str, Any], name: str, described: Mapping[str, Any], out: Path
+) -> None:
+    from orrery.analyses.api import Context
+    from orrery.analyses.results import write_result
+    from orrery.config import extensions
+
+    module = extensions.load("analyses", described["settings"]["method"])
+    settings = module.Settings.model_validate(described["settings"])
+    manifests = payload["inputs"][name]
+    source = (
+        open_trajectory(manifests, described)
+        if described["of"] == "trajectory"
+        else open_results(manifests, name)
+    )
+    context = Context(
+        condition=name,
+        axes=described["axes"],
+        workers=int(payload.get("workers", 1)),
+        system=_system(payload, name, described),
+    )
+    write_result(module.analyse(source, settings, context), out)
+
+
+def _system(
+    payload: Mapping[str, Any], name: str, described: Mapping[str, Any]
+) -> Callable[[], Any] | None:
+    """A function that builds the system of the condition, for the analyses that ask for one."""
+    if "system" not in described:
+        return None
+
+    def build() -> Any:
+        from orrery.training.block import build_system
+
+        manifests = payload["inputs"][f"dataset of {name}"]
+        return build_system(
+            described["system"], store_of(Path(manifests[0])) if manifests else None
+        )
+
+    return build

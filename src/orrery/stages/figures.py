@@ -1,0 +1,33 @@
+"""The stage ``figures``: the figures of one analysis of a study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orrery.provenance.manifest import store_of
+from orrery.stages.sources import open_sources, settings_of
+
+
+def draw(payload: Mapping[str, Any], out: Path) -> None:
+    """Draw the figures as SVG and PDF with their data as CSV, and their captions as ``figures.json``."""
+    from orrery.analyses.results import open_result
+    from orrery.figures.style import save
+
+    module, settings = settings_of(payload)
+    manifests = payload["inputs"].get("comparison", [])
+    store = store_of(Path(manifests[0])) if manifests else None
+    comparison = (
+        open_result(store)
+        if store is not None and (store / "result.zarr").is_dir()
+        else None
+    )
+    captions = []
+    for figure in module.plot(comparison, open_sources(payload), settings):
+        save(figure, out)
+        captions.append(
+            {"name": figure.name, "title": figure.title, "caption": figure.caption}
+        )
+    (out / "figures.json").write_text(json.dumps(captions, indent=1, sort_keys=True))

@@ -1,0 +1,117 @@
+"""What every script does around its one function: log, threads, errors in a sentence, equal results taken over."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orrery.config.errors import OrreryError
+from orrery.provenance.job import run_job
+from orrery.provenance.lock import die_with_parent
+from orrery.provenance.manifest import store_of, write_atomically
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def run_script(
+    snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None]
+) -> None:
+    """Run the job of a Snakemake script.
+
+    Args:
+        snakemake: the object that Snakemake gives to a script; ``params.job`` is the payload of the plan.
+        produce: writes the result of the payload into a folder. It imports what is heavy itself, so that a job
+            that only takes over an earlier result does not pay for it.
+    """
+
+    def act(payload: Mapping[str, Any]) -> None:
+        produced = run_job(payload, lambda out: produce(payload, out))
+        put_beside(Path(payload["target"]), snakemake.output)
+        print("done" if produced else "an earlier result has the same key: taken over")
+
+    run_action(snakemake, act)
+
+
+def run_action(snakemake: Any, act: Callable[[Mapping[str, Any]], None]) -> None:
+    """Call ``act`` with the payload of a script; an ``OrreryError`` ends it with its sentence and exit code 1."""
+    with logged(snakemake.log[0] if snakemake.log else None) as console:
+        try:
+            prepare()
+            act(snakemake.params.job)
+        except OrreryError as error:
+            tell(error, console)
+            sys.exit(1)
+
+
+def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
+    """Copy what Snakemake's own report shows from the store to its place beside the manifest.
+
+    The output ``<name>@<digest>.html`` is the file ``page.html`` of the store, ``….csv`` is ``table.csv``.
+    """
+    shown = {".html": "page.html", ".csv": "table.csv"}
+    for output in map(Path, outputs):
+        if output != manifest:
+            write_atomically(
+                output, (store_of(manifest) / shown[output.suffix]).read_bytes()
+            )
+
+
+def prepare() -> None:
+    """Die with the parent, compute with one thread, find modules beside the studies."""
+    die_with_parent()
+    for variable in THREAD_VARIABLES:
+        # Bits of a decomposition depend on the number of threads, so it must not follow --cores.
+        os.environ[variable] = "1"
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+def tell(error: OrreryError, console: int) -> None:
+    """Print the sentence to the log and to the console."""
+    sentence = f"orrery: {error}\n"
+    sys.stderr.write(sentence)
+    os.write(console, sentence.encode())
+
+
+@contextmanager
+def logged(path: str | None) -> Iterator[int]:
+    """Send what is printed to a log file; yields a descriptor of the console.
+
+    On a terminal the console stays where it is, so that a progress bar is seen.
+    """
+    console = os.dup(2)
+    if path is None or sys.stderr.isatty():
+        yield console
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", buffering=1) as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield console
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def run_target(
+    snakemake: Any, function: Callable[[Mapping[str, Any], Path], list[str]]
+) -> None:
+    """Call a function that makes nothing with the config and the folder of the Snakefile, and print its lines."""
+    try:
+        prepare()
+        for line in function(snakemake.params.config, Path(snakemake.params.home)):
+            print(line)
+    except OrreryError as error:
+        sys.exit(f"orrery: {error}")

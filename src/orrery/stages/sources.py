@@ -1,0 +1,67 @@
+"""Open what a job reads: trajectories and results behind manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orrery.provenance.manifest import store_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from orrery.trajectory.trajectory import Trajectory
+
+
+def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Trajectory:
+    """Open the trajectory of a condition, limited to the seeds and steps that are asked for.
+
+    Args:
+        manifests: those of the stores of its blocks and segments.
+        bounds: ``seeds``, ``first`` and ``last``.
+    """
+    from orrery.trajectory.trajectory import Trajectory
+
+    trajectory = Trajectory.open([store_of(Path(manifest)) for manifest in manifests])
+    return trajectory.select(
+        seeds=bounds["seeds"], steps=(bounds["first"], bounds["last"])
+    )
+
+
+def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
+    """Open the result of an analysis for one condition; results of several blocks are joined along ``seed``."""
+    import xarray as xr
+
+    from orrery.analyses.results import open_result
+
+    found = []
+    for manifest in manifests:
+        store = store_of(Path(manifest))
+        gathered = store / condition
+        found.append(open_result(gathered if gathered.is_dir() else store))
+    return (
+        found[0]
+        if len(found) == 1
+        else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
+    )
+
+
+def open_sources(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Open what a comparison or a figure reads, by condition: trajectories or results."""
+    conditions = payload["settings"]["conditions"]
+    if payload["settings"]["trajectories"]:
+        return {
+            name: open_trajectory(payload["inputs"][name], bounds)
+            for name, bounds in conditions.items()
+        }
+    return {name: open_results(payload["inputs"][name], name) for name in conditions}
+
+
+def settings_of(payload: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the module of the analysis and its settings as an instance of its model."""
+    from orrery.config import extensions
+
+    settings = payload["settings"]["settings"]
+    module = extensions.load("analyses", settings["method"])
+    return module, module.Settings.model_validate(settings)

@@ -1,0 +1,38 @@
+"""The stage ``trajectories``: one block of seeds through one segment of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orrery.provenance.manifest import store_of
+
+
+def train(payload: Mapping[str, Any], out: Path) -> None:
+    """Train the block of the payload and write its trajectory and its checkpoint into ``out``."""
+    from orrery.training.block import train_block
+    from orrery.training.progress import Progress
+
+    settings = payload["settings"]
+    condition = {
+        key: settings[key]
+        for key in ("system", "training", "streams", "copies", "record")
+    }
+    train_block(
+        condition=condition,
+        dataset=_store(payload, "dataset"),
+        seeds=list(settings["seeds"]),
+        first_run=settings["first_run"],
+        first=settings["first"],
+        last=settings["last"],
+        previous=_store(payload, "previous"),
+        out=out,
+        device=settings["training"]["device"],
+        progress=Progress(label=payload["name"]),
+    )
+
+
+def _store(payload: Mapping[str, Any], label: str) -> Path | None:
+    manifests = payload["inputs"].get(label, [])
+    return store_of(Path(manifests[0])) if manifests else None
