@@ -1,0 +1,520 @@
+"""Write a trajectory while it is being made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+
+from orrery.config.errors import OrreryError
+from orrery.trajectory import layout as lay
+from orrery.trajectory.arrays import consolidate, create, put
+from orrery.trajectory.buffer import StepBuffer, Values, write_rows
+from orrery.trajectory.components import (
+    ComponentLike,
+    Entry,
+    component_table,
+    table_width,
+)
+from orrery.trajectory.series import Series
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
+_GROWING = 2**40
+
+
+class Writer:
+    """A store of the recorded states of several runs.
+
+    The store is made in ``<path>.partial`` and takes its name when it is whole: what lies at ``path`` is
+    complete, whatever happened to the process.
+
+    Args:
+        path: where the store will lie; nothing may lie there.
+        components: the tensors of a state, in their order; none where only observables are kept.
+        steps: the steps that will be recorded, increasing; ``None`` where their number is not known yet.
+        seeds: seed of each run.
+        copies: copy of each run; 0 is the original.
+        first_run: index of the first run among all runs of the condition.
+        dtype: ``float32`` or ``float64``.
+        metrics: name -> steps of the metrics recorded at every step; all on one step coordinate.
+        evaluations: name -> steps of the metrics measured now and then; all on one step coordinate. Metrics
+            given in ``metrics`` on fewer steps than the others are taken for these.
+        observables: name -> (shape, dtype) of what is recorded of each run together with the state.
+        attributes: what describes the data: settings, units. No times and no host names: equal data has
+            equal bytes.
+        background: compress and write in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        components: Iterable[ComponentLike],
+        steps: Sequence[int] | None,
+        seeds: Sequence[int],
+        copies: Sequence[int],
+        first_run: int = 0,
+        dtype: str | np.dtype[Any] = "float32",
+        metrics: Mapping[str, Sequence[int]] | None = None,
+        evaluations: Mapping[str, Sequence[int]] | None = None,
+        observables: Mapping[str, tuple[Sequence[int], Any]] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        background: bool = True,
+        buffer_bytes: int = lay.BUFFER_BYTES,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + lay.PARTIAL)
+        self.entries = component_table(components)
+        self._dtype = _floating(dtype)
+        self._seeds = np.asarray(seeds, np.int64)
+        self._copies = np.asarray(copies, np.int64)
+        if len(self._seeds) != len(self._copies) or not len(self._seeds):
+            raise OrreryError(
+                f"{self.path}: {len(self._seeds)} seeds and {len(self._copies)} copies were given; give both for each run"
+            )
+        self._first_run = int(first_run)
+        self._steps = None if steps is None else _increasing(steps, self.path)
+        self._recorded: list[int] = []
+        self._attributes = dict(attributes or {})
+        daily, rare = _split(dict(metrics or {}), dict(evaluations or {}))
+        self._series = {
+            lay.METRICS: {
+                name: Series(name, self.runs, at) for name, at in daily.items()
+            },
+            lay.EVALUATIONS: {
+                name: Series(name, self.runs, at) for name, at in rare.items()
+            },
+        }
+        self._observables = {
+            name: (Entry(name, 0, tuple(shape), "observable", ()), _floating(kind))
+            for name, (shape, kind) in dict(observables or {}).items()
+        }
+        self._check_names()
+        if self.path.exists():
+            raise OrreryError(
+                f"{self.path} exists already; remove it or write the trajectory somewhere else"
+            )
+        self._begin(background, buffer_bytes)
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self._seeds)
+
+    def record(self, step: int, tensors: Mapping[str, Values]) -> None:
+        """Record the state after ``step``; each tensor is ``(run, *shape)``. Other entries are ignored.
+
+        Raises:
+            OrreryError: the step is not the next declared one, or a tensor is missing or misshapen.
+        """
+        self._expect(step)
+        if self._state is not None:
+            self._state.put(tensors)
+
+    def record_observable(self, name: str, step: int, values: Values) -> None:
+        """Record an observable ``(run, *shape)`` after ``step``, at every step that the state is recorded at.
+
+        Raises:
+            OrreryError: the observable was not declared, or the step is not its next one.
+        """
+        buffer = self._buffers.get(name)
+        if buffer is None or name == "state":
+            raise OrreryError(
+                f"observable '{name}' was not declared; declared are {', '.join(self._observables) or 'none'}"
+            )
+        if self._steps is not None:
+            expected = (
+                self._steps[buffer.count] if buffer.count < len(self._steps) else None
+            )
+            if step != expected:
+                raise OrreryError(
+                    f"observable '{name}' was given at step {step}; its next declared step is {expected}"
+                )
+        buffer.put({name: values})
+
+    def record_metric(self, name: str, step: int, values: Values) -> None:
+        """Record a metric ``(run,)`` after ``step``.
+
+        Raises:
+            OrreryError: the metric or the step was not declared, or there is not one value per run.
+        """
+        for group in self._series.values():
+            if name in group:
+                group[name].put(step, values)
+                return
+        if self._steps is not None:
+            declared = (
+                ", ".join(name for group in self._series.values() for name in group)
+                or "none"
+            )
+            raise OrreryError(
+                f"metric '{name}' was not declared; declared are {declared}"
+            )
+        self._check_name(name)
+        self._series[lay.METRICS][name] = Series(name, self.runs, None)
+        self._series[lay.METRICS][name].put(step, values)
+
+    def close(
+        self,
+        status: Int[np.ndarray, " run"] | None = None,
+        last_step: Int[np.ndarray, " run"] | None = None,
+    ) -> None:
+        """Write what is left and give the store its name.
+
+        Args:
+            status: of each run: 0 for one that went well, 1 for one that diverged. All 0 where absent.
+            last_step: the last step at which each run was finite; the last recorded one where absent.
+
+        Raises:
+            OrreryError: a declared step was not recorded although a run was still finite then.
+        """
+        steps = np.asarray(
+            self._recorded if self._steps is None else self._steps, np.int64
+        )
+        final = int(steps[-1]) if len(steps) else 0
+        state = (
+            np.zeros(self.runs, np.int64)
+            if status is None
+            else np.asarray(status, np.int64)
+        )
+        last = (
+            np.full(self.runs, final)
+            if last_step is None
+            else np.asarray(last_step, np.int64)
+        )
+        self._check_complete(steps, int(last.max()))
+
+        for name, buffer in self._buffers.items():
+            if not buffer.written:
+                self._open_array(name, len(steps))
+            buffer.flush()
+            buffer.wait()
+            if buffer.count < len(steps):
+                self._arrays[name][:, buffer.count :, :] = np.nan
+        if self._worker is not None:
+            self._worker.shutdown()
+        if self._steps is None:
+            for array in self._arrays.values():
+                _set_length(
+                    self.partial / array.name.strip("/") / "zarr.json", len(steps)
+                )
+        self._write_tables(steps, state, last)
+        consolidate(self.partial)
+        self.partial.rename(self.path)
+
+    def abandon(self) -> None:
+        """Stop; the unfinished store stays at ``<path>.partial`` and is never taken for a whole one."""
+        if self._worker is not None:
+            self._worker.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.abandon()
+        elif self.partial.exists():
+            self.close()
+
+    # -- how it is done ------------------------------------------------------------------------------------
+
+    def _begin(self, background: bool, buffer_bytes: int) -> None:
+        if self.partial.exists():
+            shutil.rmtree(self.partial)
+        self.partial.mkdir(parents=True)
+        self._group = zarr.open_group(
+            self.partial, mode="w", zarr_format=3, attributes=self._root_attributes()
+        )
+        self._worker = (
+            ThreadPoolExecutor(1, thread_name_prefix="orrery-writer")
+            if background
+            else None
+        )
+        tables: dict[str, tuple[tuple[Entry, ...], np.dtype[Any]]] = {}
+        if table_width(self.entries):
+            tables["state"] = (self.entries, self._dtype)
+        tables |= {
+            name: ((entry,), kind) for name, (entry, kind) in self._observables.items()
+        }
+        rows = {
+            name: max(1, table_width(entries)) * kind.itemsize
+            for name, (entries, kind) in tables.items()
+        }
+        budget = buffer_bytes // (2 if background else 1)
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._layouts: dict[str, Callable[[int | None], lay.Layout]] = {}
+        self._buffers: dict[str, StepBuffer] = {}
+        count = None if self._steps is None else len(self._steps)
+        for name, (entries, kind) in tables.items():
+            share = budget * rows[name] // sum(rows.values())
+            self._layouts[name] = _chooser(
+                self.runs, table_width(entries), kind.itemsize, share
+            )
+            length = self._layouts[name](count).file[1]
+            self._buffers[name] = StepBuffer(
+                self.runs, length, entries, kind, self._array_writer(name), self._worker
+            )
+        self._state = self._buffers.get("state")
+
+    def _array_writer(self, name: str) -> Callable[[int, np.ndarray], None]:
+        def write(first: int, rows: np.ndarray) -> None:
+            if name not in self._arrays:
+                self._open_array(
+                    name, None if self._steps is None else len(self._steps)
+                )
+            write_rows(self._arrays[name])(first, rows)
+
+        return write
+
+    def _open_array(self, name: str, count: int | None) -> None:
+        """Create the array; with ``count`` unknown it is long enough for any training and is cut at the end."""
+        if name in self._arrays:
+            return
+        if name == "state":
+            kind, width, dim, label = (
+                self._dtype,
+                table_width(self.entries),
+                "component",
+                "recorded state",
+            )
+        else:
+            entry, kind = self._observables[name]
+            width, dim, label = entry.size, f"{name}_component", f"observable {name}"
+        shape = (self.runs, _GROWING if count is None else count, width)
+        self._arrays[name] = create(
+            self._group,
+            name,
+            shape,
+            kind,
+            ("run", "step", dim),
+            {"long_name": label, "units": "1"},
+            self._layouts[name](count),
+        )
+
+    def _expect(self, step: int) -> None:
+        position = len(self._recorded)
+        if self._steps is None:
+            if self._recorded and step <= self._recorded[-1]:
+                raise OrreryError(
+                    f"step {step} comes after step {self._recorded[-1]}; steps must increase"
+                )
+        elif position >= len(self._steps) or self._steps[position] != step:
+            expected = (
+                self._steps[position]
+                if position < len(self._steps)
+                else "none, all are recorded"
+            )
+            raise OrreryError(
+                f"{self.path}: step {step} was given; the next declared step is {expected}"
+            )
+        self._recorded.append(int(step))
+
+    def _check_complete(self, steps: np.ndarray, last: int) -> None:
+        counts = {"the state": len(self._recorded)} if self._state is not None else {}
+        counts |= {
+            f"observable '{name}'": self._buffers[name].count
+            for name in self._observables
+        }
+        for what, count in counts.items():
+            if count < len(steps) and steps[count] <= last:
+                raise OrreryError(
+                    f"{self.path}: {what} was recorded at {count} of {len(steps)} declared steps; "
+                    f"step {steps[count]} is the first that is missing"
+                )
+        for group in self._series.values():
+            for series in group.values():
+                missing = [step for step in series.missing() if step <= last]
+                if missing and self._steps is not None:
+                    raise OrreryError(
+                        f"{self.path}: metric '{series.name}' was not recorded at step {missing[0]}"
+                    )
+
+    def _write_tables(
+        self, steps: np.ndarray, status: np.ndarray, last: np.ndarray
+    ) -> None:
+        self._put_run_coordinates(self._group)
+        put(
+            self._group,
+            "step",
+            steps,
+            ("step",),
+            {"long_name": "optimizer steps taken", "units": "1"},
+        )
+        for name, group in self._series.items():
+            self._write_series(name, group)
+        runs = self._group.create_group(
+            lay.RUNS, attributes={"coordinates": "copy seed"}
+        )
+        self._put_run_coordinates(runs)
+        meaning = {
+            "long_name": "outcome",
+            "flag_values": [0, 1],
+            "flag_meanings": "ok diverged",
+        }
+        put(runs, "status", status, ("run",), meaning)
+        put(
+            runs,
+            "last_step",
+            last,
+            ("run",),
+            {"long_name": "last step with finite values", "units": "1"},
+        )
+        tensors = self._group.create_group(lay.TENSORS)
+        offsets = np.asarray([entry.offset for entry in self.entries], np.int64)
+        sizes = np.asarray([entry.size for entry in self.entries], np.int64)
+        put(
+            tensors,
+            "offset",
+            offsets,
+            ("tensor",),
+            {"long_name": "index of the first component of the tensor"},
+        )
+        put(
+            tensors,
+            "size",
+            sizes,
+            ("tensor",),
+            {"long_name": "number of components of the tensor"},
+        )
+
+    def _write_series(self, name: str, group: Mapping[str, Series]) -> None:
+        steps = np.asarray(
+            sorted({step for series in group.values() for step in series.steps}),
+            np.int64,
+        )
+        if not len(steps):
+            return
+        place = self._group.create_group(name, attributes={"coordinates": "copy seed"})
+        self._put_run_coordinates(place)
+        dim = lay.STEP_OF_GROUP[name]
+        put(
+            place,
+            dim,
+            steps,
+            (dim,),
+            {"long_name": "optimizer steps taken", "units": "1"},
+        )
+        for metric, series in group.items():
+            put(place, metric, series.at(steps), ("run", dim), {"long_name": metric})
+
+    def _put_run_coordinates(self, group: zarr.Group) -> None:
+        run = np.arange(self._first_run, self._first_run + self.runs, dtype=np.int64)
+        put(
+            group,
+            "run",
+            run,
+            ("run",),
+            {"long_name": "index of the run in its condition"},
+        )
+        put(group, "seed", self._seeds, ("run",), {"long_name": "seed"})
+        put(
+            group,
+            "copy",
+            self._copies,
+            ("run",),
+            {"long_name": "copy; 0 is the original"},
+        )
+
+    def _root_attributes(self) -> dict[str, Any]:
+        fixed = {
+            "coordinates": "copy seed",
+            "schema": lay.SCHEMA,
+            "schema_version": lay.SCHEMA_VERSION,
+            "components": [entry.to_json() for entry in self.entries],
+            "observables": {
+                name: list(entry.shape)
+                for name, (entry, _) in self._observables.items()
+            },
+            "seeds": self._seeds.tolist(),
+            "copies": self._copies.tolist(),
+        }
+        taken = sorted(set(fixed) & set(self._attributes))
+        if taken:
+            raise OrreryError(
+                f"attribute '{taken[0]}' of a trajectory is written by the store itself; choose another name"
+            )
+        merged: dict[str, Any] = json.loads(
+            json.dumps({**self._attributes, **fixed}, sort_keys=True)
+        )
+        return merged
+
+    def _check_names(self) -> None:
+        names = [
+            *self._observables,
+            *(name for group in self._series.values() for name in group),
+        ]
+        for name in names:
+            self._check_name(name)
+            if names.count(name) > 1:
+                raise OrreryError(
+                    f"'{name}' names two metrics or observables; give each its own name"
+                )
+
+    @staticmethod
+    def _check_name(name: str) -> None:
+        if name in lay.RESERVED or not _NAME.match(name):
+            raise OrreryError(
+                f"'{name}' cannot name a metric or observable; use letters, digits and underscores, "
+                f"and none of {', '.join(sorted(lay.RESERVED))}"
+            )
+
+
+def _chooser(
+    runs: int, width: int, itemsize: int, share: int
+) -> Callable[[int | None], lay.Layout]:
+    return lambda steps: lay.choose_layout(runs, steps, width, itemsize, share)
+
+
+def _split(
+    metrics: dict[str, Sequence[int]], evaluations: dict[str, Sequence[int]]
+) -> tuple[dict[str, Sequence[int]], dict[str, Sequence[int]]]:
+    """Tell metrics of every step from those measured now and then; two step coordinates at most."""
+    longest = max((len(steps) for steps in metrics.values()), default=0)
+    rare = {name: steps for name, steps in metrics.items() if len(steps) < longest}
+    daily = {name: steps for name, steps in metrics.items() if name not in rare}
+    return daily, {**rare, **evaluations}
+
+
+def _floating(dtype: Any) -> np.dtype[Any]:
+    kind = np.dtype(str(dtype).removeprefix("torch."))
+    if kind not in (np.dtype("float32"), np.dtype("float64")):
+        raise OrreryError(f"a trajectory holds float32 or float64, not {kind}")
+    return kind
+
+
+def _increasing(steps: Sequence[int], path: Path) -> list[int]:
+    numbers = [int(step) for step in steps]
+    if not numbers:
+        raise OrreryError(
+            f"{path}: no step was declared; a trajectory holds at least one"
+        )
+    if any(
+        later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)
+    ):
+        raise OrreryError(
+            f"{path}: the declared steps do not increase; give each step once, in order"
+        )
+    return numbers
+
+
+def _set_length(metadata: Path, length: int) -> None:
+    """Cut an array that was made longer than needed; its chunks stay as they are."""
+    content = json.loads(metadata.read_text())
+    content["shape"][1] = length
+    metadata.write_text(json.dumps(content, indent=2))
