@@ -80,8 +80,6 @@ def consolidate(path: Path) -> None:
     with warnings.catch_warnings():
         # That other libraries may not know consolidated metadata does no harm: they read the files themselves.
         warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata")
-        for name in sorted(
-            zarr.open_group(path, mode="r", use_consolidated=False).group_keys()
-        ):
+        for name in sorted(zarr.open_group(path, mode="r", use_consolidated=False).group_keys()):
             zarr.consolidate_metadata(str(path), path=name, zarr_format=3)
         zarr.consolidate_metadata(str(path), zarr_format=3)

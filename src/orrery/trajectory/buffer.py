@@ -56,9 +56,7 @@ class StepBuffer:
         values = np.empty(self._shape, self._dtype)
         whole = torch.from_numpy(values)
         views = [
-            whole[:, :, entry.slice].unflatten(2, entry.shape)
-            if entry.shape
-            else whole[:, :, entry.offset]
+            whole[:, :, entry.slice].unflatten(2, entry.shape) if entry.shape else whole[:, :, entry.offset]
             for entry in self._entries
         ]
         return values, views
@@ -89,11 +87,7 @@ class StepBuffer:
                     f"tensor '{entry.name}' has shape {tuple(tensor.shape)} but {tuple(place.shape)} was declared "
                     "(the first axis counts the runs)"
                 )
-            place.copy_(
-                tensor.detach()
-                if isinstance(tensor, torch.Tensor)
-                else torch.from_numpy(tensor)
-            )
+            place.copy_(tensor.detach() if isinstance(tensor, torch.Tensor) else torch.from_numpy(tensor))
         self._filled = row + 1
         if self._filled == self._shape[1]:
             self.flush()

@@ -31,9 +31,7 @@ class _Node:
         """Number of chunk files along each axis."""
         shape = self.metadata["shape"]
         parts = self.metadata["chunk_grid"]["configuration"]["chunk_shape"]
-        return tuple(
-            math.ceil(size / part) for size, part in zip(shape, parts, strict=True)
-        )
+        return tuple(math.ceil(size / part) for size, part in zip(shape, parts, strict=True))
 
 
 def complete(path: str | Path) -> list[str]:
@@ -47,11 +45,7 @@ def complete(path: str | Path) -> list[str]:
         unfinished = store.with_name(store.name + PARTIAL)
         return [
             f"{store} does not exist"
-            + (
-                f"; an unfinished one lies at {unfinished}"
-                if unfinished.exists()
-                else ""
-            )
+            + (f"; an unfinished one lies at {unfinished}" if unfinished.exists() else "")
         ]
     root = store / "zarr.json"
     if not root.is_file():
@@ -61,14 +55,10 @@ def complete(path: str | Path) -> list[str]:
     except (ValueError, KeyError):
         return [f"{store}: its zarr.json cannot be read"]
     if attributes.get("schema") != SCHEMA:
-        return [
-            f"{store} is a Zarr store but not a trajectory: its attribute 'schema' is not '{SCHEMA}'"
-        ]
+        return [f"{store} is a Zarr store but not a trajectory: its attribute 'schema' is not '{SCHEMA}'"]
     version = attributes.get("schema_version")
     if version != SCHEMA_VERSION:
-        return [
-            f"{store} has schema version {version}; this version of Orrery reads {SCHEMA_VERSION}"
-        ]
+        return [f"{store} has schema version {version}; this version of Orrery reads {SCHEMA_VERSION}"]
     return missing_chunks(store)
 
 
@@ -124,9 +114,7 @@ def _nodes(store: Path, problems: list[str]) -> Iterator[_Node]:
             continue
         folders.clear()
         name = Path(folder).relative_to(store).as_posix()
-        yield _Node(
-            name, metadata, frozenset(_chunk_files(Path(folder) / "c", problems))
-        )
+        yield _Node(name, metadata, frozenset(_chunk_files(Path(folder) / "c", problems)))
 
 
 def _chunk_files(root: Path, problems: list[str]) -> Iterator[str]:
@@ -136,8 +124,6 @@ def _chunk_files(root: Path, problems: list[str]) -> Iterator[str]:
         inner = os.path.relpath(folder, root)
         for name in files:
             if name.endswith(PARTIAL):
-                problems.append(
-                    f"{Path(folder) / name} is left from a write that was interrupted"
-                )
+                problems.append(f"{Path(folder) / name} is left from a write that was interrupted")
             else:
                 yield name if inner == "." else f"{inner}/{name}"

@@ -21,9 +21,7 @@ SCHEMA = "orrery-checkpoint"
 SCHEMA_VERSION = 1
 
 
-def write_checkpoint(
-    path: str | Path, step: int, state: Mapping[str, torch.Tensor]
-) -> None:
+def write_checkpoint(path: str | Path, step: int, state: Mapping[str, torch.Tensor]) -> None:
     """Write the state ``{name: (run, *shape)}`` after ``step`` in full precision, checksummed.
 
     Raises:
@@ -31,9 +29,7 @@ def write_checkpoint(
     """
     place = Path(path)
     if place.exists():
-        raise OrreryError(
-            f"{place} exists already; remove it or write the checkpoint somewhere else"
-        )
+        raise OrreryError(f"{place} exists already; remove it or write the checkpoint somewhere else")
     partial = place.with_name(place.name + PARTIAL)
     names = list(state)
     attributes = {
@@ -45,9 +41,7 @@ def write_checkpoint(
     group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
     for position, name in enumerate(names):
         values = state[name].detach().cpu().contiguous().numpy()
-        dims = ("run", *(f"axis_{axis}" for axis in range(values.ndim - 1)))[
-            : values.ndim
-        ]
+        dims = ("run", *(f"axis_{axis}" for axis in range(values.ndim - 1)))[: values.ndim]
         put(group, f"tensor_{position}", values, dims, {"long_name": name})
     consolidate(partial)
     partial.rename(place)
@@ -66,9 +60,7 @@ def read_checkpoint(path: str | Path) -> tuple[int, dict[str, torch.Tensor]]:
 
     place = Path(path)
     if not (place / "zarr.json").is_file():
-        raise OrreryError(
-            f"{place} is not a checkpoint; train the segment before this one again"
-        )
+        raise OrreryError(f"{place} is not a checkpoint; train the segment before this one again")
     problems = missing_chunks(place)
     if problems:
         raise OrreryError(f"{problems[0]}; train the segment of this checkpoint again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import dask.array as da
@@ -24,10 +25,7 @@ def arrange(stores: Sequence[Store]) -> list[Block]:
     blocks: dict[tuple[int, ...], Block] = {}
     for store in stores:
         blocks.setdefault(tuple(store.run.tolist()), []).append(store)
-    ordered = [
-        sorted(blocks[runs], key=lambda store: int(store.step[0]))
-        for runs in sorted(blocks)
-    ]
+    ordered = [sorted(blocks[runs], key=lambda store: int(store.step[0])) for runs in sorted(blocks)]
     _check(ordered)
     return ordered
 
@@ -102,7 +100,7 @@ def _check(blocks: Sequence[Block]) -> None:
                     f"{seen[number].path} and {block[0].path} both hold run {number}; give each run once"
                 )
             seen[number] = block[0]
-        for earlier, later in zip(block, block[1:], strict=False):
+        for earlier, later in itertools.pairwise(block):
             if later.step[0] <= earlier.step[-1]:
                 raise OrreryError(
                     f"{earlier.path} ends at step {earlier.step[-1]} but {later.path} of the same runs starts at step "
@@ -113,15 +111,8 @@ def _check(blocks: Sequence[Block]) -> None:
                 f"{block[0].path} holds other steps than {first.path}; give the same segments of every block"
             )
         for store in block:
-            same = (
-                store.entries == first.entries
-                and store.observables == first.observables
-            )
-            if not same or any(
-                store.series(g) != first.series(g)
-                for g in (METRICS,)
-                if store.series(g)
-            ):
+            same = store.entries == first.entries and store.observables == first.observables
+            if not same or any(store.series(g) != first.series(g) for g in (METRICS,) if store.series(g)):
                 raise OrreryError(
                     f"{store.path} records other tensors, observables or metrics than {first.path}; "
                     "give stores of one condition"

@@ -76,9 +76,7 @@ class Layout:
 
     def files(self, shape: tuple[int, int, int]) -> int:
         """Number of files of an array of ``shape``."""
-        return math.prod(
-            math.ceil(size / part) for size, part in zip(shape, self.file, strict=True)
-        )
+        return math.prod(math.ceil(size / part) for size, part in zip(shape, self.file, strict=True))
 
 
 def choose_layout(
@@ -126,16 +124,10 @@ def choose_layout(
         length = _balanced(steps, length)
     shape = (runs, UNKNOWN_STEPS if steps is None else steps, max(1, components))
     plain = Layout((together, length, width))
-    return (
-        plain
-        if plain.files(shape) <= MOST_FILES
-        else _sharded(plain, shape, itemsize, buffer_bytes)
-    )
+    return plain if plain.files(shape) <= MOST_FILES else _sharded(plain, shape, itemsize, buffer_bytes)
 
 
-def _sharded(
-    plain: Layout, shape: tuple[int, int, int], itemsize: int, buffer_bytes: int
-) -> Layout:
+def _sharded(plain: Layout, shape: tuple[int, int, int], itemsize: int, buffer_bytes: int) -> Layout:
     together, length, width = plain.chunk
     inner = (
         max(1, length // 4)
@@ -154,11 +146,7 @@ def _balanced(steps: int, longest: int) -> int:
     """Cut ``steps`` into equal stretches no longer than ``longest``, a multiple of four where that fits."""
     length = math.ceil(steps / math.ceil(max(1, steps) / longest)) if steps else 1
     rounded = 4 * math.ceil(length / 4)
-    return (
-        rounded
-        if length > 4 and rounded <= longest and rounded <= steps
-        else max(1, length)
-    )
+    return rounded if length > 4 and rounded <= longest and rounded <= steps else max(1, length)
 
 
 def _power_of_two_below(number: int) -> int:

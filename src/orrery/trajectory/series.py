@@ -42,11 +42,7 @@ class Series:
         row = self._row.get(step)
         if row is None:
             row = self._new_row(step)
-        tensor = (
-            values.detach()
-            if isinstance(values, torch.Tensor)
-            else torch.as_tensor(values)
-        )
+        tensor = values.detach() if isinstance(values, torch.Tensor) else torch.as_tensor(values)
         if tensor.shape != (self._runs,):
             raise OrreryError(
                 f"metric '{self.name}' has shape {tuple(tensor.shape)} at step {step}; give one value per run, "
@@ -64,14 +60,10 @@ class Series:
         row = len(self._row)
         self._row[step] = row
         if row >= len(self._values):
-            self._values = np.concatenate(
-                [self._values, np.full_like(self._values, np.nan)]
-            )
+            self._values = np.concatenate([self._values, np.full_like(self._values, np.nan)])
             self._tensor = torch.from_numpy(self._values)
         if row >= len(self._seen):
-            self._seen = np.concatenate(
-                [self._seen, np.zeros(max(256, len(self._seen)), bool)]
-            )
+            self._seen = np.concatenate([self._seen, np.zeros(max(256, len(self._seen)), bool)])
         return row
 
     @property

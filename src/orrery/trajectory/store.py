@@ -53,17 +53,13 @@ class Source:
     def _where(self, key: Any) -> str:
         parts = self._array.shards or self._array.chunks
         slices = key if isinstance(key, tuple) else (key,)
-        if len(slices) != self.ndim or not all(
-            isinstance(part, slice) for part in slices
-        ):
+        if len(slices) != self.ndim or not all(isinstance(part, slice) for part in slices):
             return "a chunk"
         spans = [
             (part.indices(size)[0] // chunk, max(part.indices(size)[1] - 1, 0) // chunk)
             for part, size, chunk in zip(slices, self.shape, parts, strict=True)
         ]
-        names = "/".join(
-            str(first) if first == last else f"{first}-{last}" for first, last in spans
-        )
+        names = "/".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
         return f"chunk {names}"
 
 
@@ -103,9 +99,7 @@ class Store:
     @cached_property
     def observables(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape for one run of each observable."""
-        return {
-            name: tuple(shape) for name, shape in self.attributes["observables"].items()
-        }
+        return {name: tuple(shape) for name, shape in self.attributes["observables"].items()}
 
     def numbers(self, name: str) -> Int[np.ndarray, " length"]:
         """Read a small array."""
@@ -131,9 +125,7 @@ class Store:
         if group not in self.group:
             return []
         skip = {"run", "seed", "copy", STEP_OF_GROUP[group]}
-        return sorted(
-            name for name in self._group(group).array_keys() if name not in skip
-        )
+        return sorted(name for name in self._group(group).array_keys() if name not in skip)
 
     def lazy(self, name: str) -> da.Array:
         """The array as Dask blocks that are whole chunk files, or where those are large, parts of them."""

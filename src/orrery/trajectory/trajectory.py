@@ -68,21 +68,13 @@ class Trajectory:
         Raises:
             OrreryError: a store is not whole, or the stores do not belong together.
         """
-        places = (
-            [Path(paths)]
-            if isinstance(paths, str | Path)
-            else [Path(path) for path in paths]
-        )
+        places = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
         if not places:
-            raise OrreryError(
-                "no store was given; a trajectory is opened from at least one"
-            )
+            raise OrreryError("no store was given; a trajectory is opened from at least one")
         blocks = arrange([Store.open(place) for place in places])
         first = blocks[0][0]
         ordered = [store.path for block in blocks for store in block]
-        whole = cls(
-            dataset(blocks), first.entries, first.observables, first.attributes, ordered
-        )
+        whole = cls(dataset(blocks), first.entries, first.observables, first.attributes, ordered)
         return whole.select(seeds=seeds, steps=steps)
 
     @property
@@ -122,9 +114,7 @@ class Trajectory:
             )
         raise OrreryError(f"'{name}' was not recorded; {nearest(name, self._names())}")
 
-    def array(
-        self, names: str | Sequence[str] | None = None
-    ) -> Float[xr.DataArray, "run step component"]:
+    def array(self, names: str | Sequence[str] | None = None) -> Float[xr.DataArray, "run step component"]:
         """Tensors and observables side by side along ``component``.
 
         Args:
@@ -149,10 +139,7 @@ class Trajectory:
             parts.append(part.variable)
         joined = parts[0] if len(parts) == 1 else xr.Variable.concat(parts, "component")
         found = xr.DataArray(joined, name="state").assign_coords(
-            {
-                name: self.dataset.coords[name]
-                for name in ("run", "seed", "copy", "step")
-            }
+            {name: self.dataset.coords[name] for name in ("run", "seed", "copy", "step")}
         )
         return found.transpose("run", "step", "component")
 
@@ -163,20 +150,14 @@ class Trajectory:
             OrreryError: no such metric was recorded.
         """
         if name not in self.metrics:
-            raise OrreryError(
-                f"metric '{name}' was not recorded; {nearest(name, self.metrics)}"
-            )
+            raise OrreryError(f"metric '{name}' was not recorded; {nearest(name, self.metrics)}")
         return self.dataset[name]
 
     @property
     def metrics(self) -> list[str]:
         """Names of the recorded metrics."""
         steps = set(STEP_OF_GROUP.values())
-        return [
-            str(name)
-            for name, variable in self.dataset.data_vars.items()
-            if steps & set(variable.dims)
-        ]
+        return [str(name) for name, variable in self.dataset.data_vars.items() if steps & set(variable.dims)]
 
     def select(
         self, seeds: Collection[int] | None = None, steps: tuple[int, int] | None = None
@@ -190,9 +171,7 @@ class Trajectory:
         if seeds is not None:
             unknown = sorted(set(seeds) - set(self.seeds))
             if unknown:
-                raise OrreryError(
-                    f"seed {unknown[0]} was not recorded; recorded are {_listed(self.seeds)}"
-                )
+                raise OrreryError(f"seed {unknown[0]} was not recorded; recorded are {_listed(self.seeds)}")
             chosen = _take(chosen, "run", np.isin(chosen["seed"].values, list(seeds)))
         if steps is not None:
             first, last = steps
@@ -203,12 +182,8 @@ class Trajectory:
                 raise OrreryError(
                     f"no recorded step lies between {first} and {last}; recorded are {self.steps[0]} to {self.steps[-1]}"
                 )
-            chosen = _outcome_until(
-                chosen, int(chosen["step"].values[-1]), self.steps[-1]
-            )
-        return Trajectory(
-            chosen, self.components, self.observables, self.attributes, self.paths
-        )
+            chosen = _outcome_until(chosen, int(chosen["step"].values[-1]), self.steps[-1])
+        return Trajectory(chosen, self.components, self.observables, self.attributes, self.paths)
 
     def __repr__(self) -> str:
         sizes = self.dataset.sizes
@@ -225,9 +200,7 @@ class Trajectory:
             for entry in self.components
         ]
         if self.observables:
-            shown = ", ".join(
-                f"{name} {shape}" for name, shape in self.observables.items()
-            )
+            shown = ", ".join(f"{name} {shape}" for name, shape in self.observables.items())
             lines.append(f"  observables: {shown}")
         if self.metrics:
             lines.append(f"  metrics: {', '.join(self.metrics)}")
@@ -239,15 +212,9 @@ class Trajectory:
     def _matching(self, patterns: Sequence[str]) -> list[str]:
         found: list[str] = []
         for pattern in patterns:
-            names = [
-                name
-                for name in self._names()
-                if name == pattern or fnmatchcase(name, pattern)
-            ]
+            names = [name for name in self._names() if name == pattern or fnmatchcase(name, pattern)]
             if not names:
-                raise OrreryError(
-                    f"'{pattern}' was not recorded; {nearest(pattern, self._names())}"
-                )
+                raise OrreryError(f"'{pattern}' was not recorded; {nearest(pattern, self._names())}")
             found += [name for name in names if name not in found]
         if not found:
             raise OrreryError("no tensor was asked for; name at least one")
@@ -272,18 +239,12 @@ def _outcome_until(chosen: xr.Dataset, last: int, recorded: int) -> xr.Dataset:
     final = chosen["last_step"].values
     later = final >= last
     status = np.where(later, 0, chosen["status"].values)
-    return chosen.assign(
-        status=("run", status), last_step=("run", np.minimum(final, last))
-    )
+    return chosen.assign(status=("run", status), last_step=("run", np.minimum(final, last)))
 
 
-def _shaped(
-    part: xr.DataArray, shape: tuple[int, ...], dims: tuple[str, ...]
-) -> xr.DataArray:
+def _shaped(part: xr.DataArray, shape: tuple[int, ...], dims: tuple[str, ...]) -> xr.DataArray:
     data = part.data.reshape(part.shape[:2] + shape)
-    return xr.DataArray(
-        data, dims=("run", "step", *dims), coords=part.coords, name=part.name
-    )
+    return xr.DataArray(data, dims=("run", "step", *dims), coords=part.coords, name=part.name)
 
 
 def _axis(dim: str, size: int) -> str:

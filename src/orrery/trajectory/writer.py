@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import zarr
@@ -89,12 +90,8 @@ class Writer:
         self._attributes = dict(attributes or {})
         daily, rare = _split(dict(metrics or {}), dict(evaluations or {}))
         self._series = {
-            lay.METRICS: {
-                name: Series(name, self.runs, at) for name, at in daily.items()
-            },
-            lay.EVALUATIONS: {
-                name: Series(name, self.runs, at) for name, at in rare.items()
-            },
+            lay.METRICS: {name: Series(name, self.runs, at) for name, at in daily.items()},
+            lay.EVALUATIONS: {name: Series(name, self.runs, at) for name, at in rare.items()},
         }
         self._observables = {
             name: (Entry(name, 0, tuple(shape), "observable", ()), _floating(kind))
@@ -102,9 +99,7 @@ class Writer:
         }
         self._check_names()
         if self.path.exists():
-            raise OrreryError(
-                f"{self.path} exists already; remove it or write the trajectory somewhere else"
-            )
+            raise OrreryError(f"{self.path} exists already; remove it or write the trajectory somewhere else")
         self._begin(background, buffer_bytes)
 
     @property
@@ -134,9 +129,7 @@ class Writer:
                 f"observable '{name}' was not declared; declared are {', '.join(self._observables) or 'none'}"
             )
         if self._steps is not None:
-            expected = (
-                self._steps[buffer.count] if buffer.count < len(self._steps) else None
-            )
+            expected = self._steps[buffer.count] if buffer.count < len(self._steps) else None
             if step != expected:
                 raise OrreryError(
                     f"observable '{name}' was given at step {step}; its next declared step is {expected}"
@@ -154,13 +147,8 @@ class Writer:
                 group[name].put(step, values)
                 return
         if self._steps is not None:
-            declared = (
-                ", ".join(name for group in self._series.values() for name in group)
-                or "none"
-            )
-            raise OrreryError(
-                f"metric '{name}' was not declared; declared are {declared}"
-            )
+            declared = ", ".join(name for group in self._series.values() for name in group) or "none"
+            raise OrreryError(f"metric '{name}' was not declared; declared are {declared}")
         self._check_name(name)
         self._series[lay.METRICS][name] = Series(name, self.runs, None)
         self._series[lay.METRICS][name].put(step, values)
@@ -179,20 +167,10 @@ class Writer:
         Raises:
             OrreryError: a declared step was not recorded although a run was still finite then.
         """
-        steps = np.asarray(
-            self._recorded if self._steps is None else self._steps, np.int64
-        )
+        steps = np.asarray(self._recorded if self._steps is None else self._steps, np.int64)
         final = int(steps[-1]) if len(steps) else 0
-        state = (
-            np.zeros(self.runs, np.int64)
-            if status is None
-            else np.asarray(status, np.int64)
-        )
-        last = (
-            np.full(self.runs, final)
-            if last_step is None
-            else np.asarray(last_step, np.int64)
-        )
+        state = np.zeros(self.runs, np.int64) if status is None else np.asarray(status, np.int64)
+        last = np.full(self.runs, final) if last_step is None else np.asarray(last_step, np.int64)
         self._check_complete(steps, int(last.max()))
 
         for name, buffer in self._buffers.items():
@@ -206,9 +184,7 @@ class Writer:
             self._worker.shutdown()
         if self._steps is None:
             for array in self._arrays.values():
-                _set_length(
-                    self.partial / array.name.strip("/") / "zarr.json", len(steps)
-                )
+                _set_length(self.partial / array.name.strip("/") / "zarr.json", len(steps))
         self._write_tables(steps, state, last)
         consolidate(self.partial)
         self.partial.rename(self.path)
@@ -218,7 +194,7 @@ class Writer:
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -241,20 +217,13 @@ class Writer:
         self._group = zarr.open_group(
             self.partial, mode="w", zarr_format=3, attributes=self._root_attributes()
         )
-        self._worker = (
-            ThreadPoolExecutor(1, thread_name_prefix="orrery-writer")
-            if background
-            else None
-        )
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="orrery-writer") if background else None
         tables: dict[str, tuple[tuple[Entry, ...], np.dtype[Any]]] = {}
         if table_width(self.entries):
             tables["state"] = (self.entries, self._dtype)
-        tables |= {
-            name: ((entry,), kind) for name, (entry, kind) in self._observables.items()
-        }
+        tables |= {name: ((entry,), kind) for name, (entry, kind) in self._observables.items()}
         rows = {
-            name: max(1, table_width(entries)) * kind.itemsize
-            for name, (entries, kind) in tables.items()
+            name: max(1, table_width(entries)) * kind.itemsize for name, (entries, kind) in tables.items()
         }
         budget = buffer_bytes // (2 if background else 1)
         self._arrays: dict[str, zarr.Array[Any]] = {}
@@ -263,9 +232,7 @@ class Writer:
         count = None if self._steps is None else len(self._steps)
         for name, (entries, kind) in tables.items():
             share = budget * rows[name] // sum(rows.values())
-            self._layouts[name] = _chooser(
-                self.runs, table_width(entries), kind.itemsize, share
-            )
+            self._layouts[name] = _chooser(self.runs, table_width(entries), kind.itemsize, share)
             length = self._layouts[name](count).file[1]
             self._buffers[name] = StepBuffer(
                 self.runs, length, entries, kind, self._array_writer(name), self._worker
@@ -275,9 +242,7 @@ class Writer:
     def _array_writer(self, name: str) -> Callable[[int, np.ndarray], None]:
         def write(first: int, rows: np.ndarray) -> None:
             if name not in self._arrays:
-                self._open_array(
-                    name, None if self._steps is None else len(self._steps)
-                )
+                self._open_array(name, None if self._steps is None else len(self._steps))
             write_rows(self._arrays[name])(first, rows)
 
         return write
@@ -311,26 +276,15 @@ class Writer:
         position = len(self._recorded)
         if self._steps is None:
             if self._recorded and step <= self._recorded[-1]:
-                raise OrreryError(
-                    f"step {step} comes after step {self._recorded[-1]}; steps must increase"
-                )
+                raise OrreryError(f"step {step} comes after step {self._recorded[-1]}; steps must increase")
         elif position >= len(self._steps) or self._steps[position] != step:
-            expected = (
-                self._steps[position]
-                if position < len(self._steps)
-                else "none, all are recorded"
-            )
-            raise OrreryError(
-                f"{self.path}: step {step} was given; the next declared step is {expected}"
-            )
+            expected = self._steps[position] if position < len(self._steps) else "none, all are recorded"
+            raise OrreryError(f"{self.path}: step {step} was given; the next declared step is {expected}")
         self._recorded.append(int(step))
 
     def _check_complete(self, steps: np.ndarray, last: int) -> None:
         counts = {"the state": len(self._recorded)} if self._state is not None else {}
-        counts |= {
-            f"observable '{name}'": self._buffers[name].count
-            for name in self._observables
-        }
+        counts |= {f"observable '{name}'": self._buffers[name].count for name in self._observables}
         for what, count in counts.items():
             if count < len(steps) and steps[count] <= last:
                 raise OrreryError(
@@ -345,9 +299,7 @@ class Writer:
                         f"{self.path}: metric '{series.name}' was not recorded at step {missing[0]}"
                     )
 
-    def _write_tables(
-        self, steps: np.ndarray, status: np.ndarray, last: np.ndarray
-    ) -> None:
+    def _write_tables(self, steps: np.ndarray, status: np.ndarray, last: np.ndarray) -> None:
         self._put_run_coordinates(self._group)
         put(
             self._group,
@@ -358,9 +310,7 @@ class Writer:
         )
         for name, group in self._series.items():
             self._write_series(name, group)
-        runs = self._group.create_group(
-            lay.RUNS, attributes={"coordinates": "copy seed"}
-        )
+        runs = self._group.create_group(lay.RUNS, attributes={"coordinates": "copy seed"})
         self._put_run_coordinates(runs)
         meaning = {
             "long_name": "outcome",
@@ -437,10 +387,7 @@ class Writer:
             "schema": lay.SCHEMA,
             "schema_version": lay.SCHEMA_VERSION,
             "components": [entry.to_json() for entry in self.entries],
-            "observables": {
-                name: list(entry.shape)
-                for name, (entry, _) in self._observables.items()
-            },
+            "observables": {name: list(entry.shape) for name, (entry, _) in self._observables.items()},
             "seeds": self._seeds.tolist(),
             "copies": self._copies.tolist(),
         }
@@ -449,9 +396,7 @@ class Writer:
             raise OrreryError(
                 f"attribute '{taken[0]}' of a trajectory is written by the store itself; choose another name"
             )
-        merged: dict[str, Any] = json.loads(
-            json.dumps({**self._attributes, **fixed}, sort_keys=True)
-        )
+        merged: dict[str, Any] = json.loads(json.dumps({**self._attributes, **fixed}, sort_keys=True))
         return merged
 
     def _check_names(self) -> None:
@@ -462,9 +407,7 @@ class Writer:
         for name in names:
             self._check_name(name)
             if names.count(name) > 1:
-                raise OrreryError(
-                    f"'{name}' names two metrics or observables; give each its own name"
-                )
+                raise OrreryError(f"'{name}' names two metrics or observables; give each its own name")
 
     @staticmethod
     def _check_name(name: str) -> None:
@@ -475,9 +418,7 @@ class Writer:
             )
 
 
-def _chooser(
-    runs: int, width: int, itemsize: int, share: int
-) -> Callable[[int | None], lay.Layout]:
+def _chooser(runs: int, width: int, itemsize: int, share: int) -> Callable[[int | None], lay.Layout]:
     return lambda steps: lay.choose_layout(runs, steps, width, itemsize, share)
 
 
@@ -501,15 +442,9 @@ def _floating(dtype: Any) -> np.dtype[Any]:
 def _increasing(steps: Sequence[int], path: Path) -> list[int]:
     numbers = [int(step) for step in steps]
     if not numbers:
-        raise OrreryError(
-            f"{path}: no step was declared; a trajectory holds at least one"
-        )
-    if any(
-        later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)
-    ):
-        raise OrreryError(
-            f"{path}: the declared steps do not increase; give each step once, in order"
-        )
+        raise OrreryError(f"{path}: no step was declared; a trajectory holds at least one")
+    if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
+        raise OrreryError(f"{path}: the declared steps do not increase; give each step once, in order")
     return numbers
 
 
