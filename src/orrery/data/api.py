@@ -56,9 +56,9 @@ class Arrays:
     """
 
     train_inputs: Num[np.ndarray, "train_sample ..."]
-    train_labels: Integer[np.ndarray, "train_sample"]
+    train_labels: Integer[np.ndarray, " train_sample"]
     test_inputs: Num[np.ndarray, "test_sample ..."]
-    test_labels: Integer[np.ndarray, "test_sample"]
+    test_labels: Integer[np.ndarray, " test_sample"]
     class_names: tuple[str, ...]
     constants: tuple[float, float] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -79,9 +79,9 @@ class Dataset:
     """
 
     train_inputs: Float32[np.ndarray, "train_sample feature"]
-    train_labels: Int64[np.ndarray, "train_sample"]
+    train_labels: Int64[np.ndarray, " train_sample"]
     test_inputs: Float32[np.ndarray, "test_sample feature"]
-    test_labels: Int64[np.ndarray, "test_sample"]
+    test_labels: Int64[np.ndarray, " test_sample"]
     class_names: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 UNSIGNED_BYTE = 0x08
 
 
-def parse_idx(content: bytes) -> UInt8[np.ndarray, "..."]:
+def parse_idx(content: bytes) -> UInt8[np.ndarray, " ..."]:
     """Read an idx file of unsigned bytes.
 
     The header is two zero bytes, the type, the number of dimensions, and one 32-bit size per dimension.

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def stratified_split(
-    labels: Integer[np.ndarray, "sample"], test: int, generator: np.random.Generator, dataset: str
-) -> tuple[Integer[np.ndarray, "train_sample"], Integer[np.ndarray, "test_sample"]]:
+    labels: Integer[np.ndarray, " sample"], test: int, generator: np.random.Generator, dataset: str
+) -> tuple[Integer[np.ndarray, " train_sample"], Integer[np.ndarray, " test_sample"]]:
     """Draw ``test`` samples, from every class in proportion to its size, and return (training, test) indices.
 
     Both come in a random order, so that data sorted by class can be read in their stored order. Shares that are not
@@ -44,8 +44,8 @@ def stratified_split(
 
 
 def balanced_subset(
-    labels: Integer[np.ndarray, "sample"], samples: int, generator: np.random.Generator, dataset: str
-) -> Integer[np.ndarray, "subset"]:
+    labels: Integer[np.ndarray, " sample"], samples: int, generator: np.random.Generator, dataset: str
+) -> Integer[np.ndarray, " subset"]:
     """Draw ``samples`` samples in equal numbers from every class and return their indices, in rising order.
 
     Where the number cannot be divided by the classes, the first classes give one more. A smaller subset of the same

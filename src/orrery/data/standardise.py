@@ -16,7 +16,7 @@ def constants(
     kind: Standardise,
     train_inputs: Num[np.ndarray, "train_sample feature"],
     fixed: tuple[float, float] | None,
-) -> tuple[Float64[np.ndarray, "feature"], Float64[np.ndarray, "feature"]]:
+) -> tuple[Float64[np.ndarray, " feature"], Float64[np.ndarray, " feature"]]:
     """Return (mean, deviation) of every feature: what is subtracted, and what the rest is divided by.
 
     Only training samples are measured. The deviation is that of the population (divided by n); a feature that does
@@ -43,8 +43,8 @@ def constants(
 
 def apply(
     inputs: Num[np.ndarray, "sample feature"],
-    mean: Float64[np.ndarray, "feature"],
-    deviation: Float64[np.ndarray, "feature"],
+    mean: Float64[np.ndarray, " feature"],
+    deviation: Float64[np.ndarray, " feature"],
 ) -> Float32[np.ndarray, "sample feature"]:
     """Return (inputs - mean) / deviation, computed in float32 as image libraries do; ``inputs`` stay untouched."""
     result = np.array(inputs, dtype=np.float32)
