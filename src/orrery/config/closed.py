@@ -11,6 +11,19 @@ _SCALARS = {"int", "float", "bool", "str"}
 _NOT_SCHEMAS = {"metadata", "default", "config", "serialization"}
 
 
+def _strict_scalars(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_strict_scalars(item) for item in schema]
+    if isinstance(schema, tuple):
+        return tuple(_strict_scalars(item) for item in schema)
+    if not isinstance(schema, dict):
+        return schema
+    copy = {key: value if key in _NOT_SCHEMAS else _strict_scalars(value) for key, value in schema.items()}
+    if copy.get("type") in _SCALARS:
+        copy.setdefault("strict", True)
+    return copy
+
+
 class Closed(BaseModel):
     """A closed, frozen pydantic model.
 
@@ -35,16 +48,3 @@ class Closed(BaseModel):
         # pydantic's own `strict` would refuse a list for a tuple as well, so only the scalars are made strict
         strict: CoreSchema = _strict_scalars(handler(source))
         return strict
-
-
-def _strict_scalars(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_strict_scalars(item) for item in schema]
-    if isinstance(schema, tuple):
-        return tuple(_strict_scalars(item) for item in schema)
-    if not isinstance(schema, dict):
-        return schema
-    copy = {key: value if key in _NOT_SCHEMAS else _strict_scalars(value) for key, value in schema.items()}
-    if copy.get("type") in _SCALARS:
-        copy.setdefault("strict", True)
-    return copy

@@ -1,0 +1,50 @@
+"""Laying one mapping over another, and setting one value deep inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def deep_merge(base: Any, over: Any) -> Any:
+    """Return ``base`` with ``over`` laid over it: mappings merge key by key, all else is replaced.
+
+    ``null`` replaces too. Neither argument is changed; the result may share parts with both.
+    """
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = deep_merge(merged[key], value) if key in merged else value
+    return merged
+
+
+def split_path(path: str) -> tuple[str | int, ...]:
+    """Split ``system.network.hidden.0`` into its keys; a whole number is an index into a list."""
+    return tuple(int(part) if part.isdecimal() else part for part in path.split("."))
+
+
+def set_path(base: Any, path: Sequence[str | int], value: Any) -> Any:
+    """Return ``base`` with the value at ``path`` replaced; mappings on the way are made where absent.
+
+    Raises:
+        LookupError: the path leads through a scalar, or to an item that a list does not have; the text says so.
+    """
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(base, list):
+        if not isinstance(key, int):
+            raise LookupError(f"'{key}' names an item of a list; write its index, 0 to {len(base) - 1}")
+        if key >= len(base):
+            raise LookupError(f"the list has {len(base)} items, so there is no item {key} (counting from 0)")
+        return [set_path(item, rest, value) if index == key else item for index, item in enumerate(base)]
+    if isinstance(base, Mapping) or base is None:
+        here = dict(base or {})
+        if isinstance(key, int) and str(key) not in here:
+            raise LookupError(
+                f"there is no list here that item {key} could belong to; write the list in the study"
+            )
+        here[str(key)] = set_path(here.get(str(key)), rest, value)
+        return here
+    raise LookupError(f"'{key}' would lie inside of the plain value {base!r}")

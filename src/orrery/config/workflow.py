@@ -1,0 +1,67 @@
+"""config.yaml: which studies, at which scale, on which device, with how much parallelism."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, field_validator
+
+from orrery.config.claims import Scale
+from orrery.config.closed import Closed
+from orrery.config.sections import Count, Device
+
+
+class Parallelism(Closed):
+    """How much of the machine one job uses; results never depend on it."""
+
+    threads: Count = Field(2, description="threads of one analysis job; training uses one")
+    dask: Literal["threads", "synchronous"] = Field(
+        "threads", description="Dask scheduler of an analysis; synchronous for debugging"
+    )
+
+
+class WorkflowConfig(Closed):
+    """The settings of a whole workflow; all science stands in the studies."""
+
+    studies: tuple[str, ...] = Field(
+        ("mirror-descent", "width"),
+        min_length=1,
+        description="names of studies (studies/<name>.yaml), or paths of study files",
+    )
+    scale: Scale = Field("laptop", description="laptop: minutes on two cores; paper: the sizes of the paper")
+    device: Device = Field("auto", description="where training runs, unless a study says otherwise")
+    parallelism: Parallelism = Field(Parallelism(), description="how much of the machine one job uses")
+    results: str = Field("results", min_length=1, description="folder of all results")
+    cache: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of downloads; ~/.cache/orrery where absent; ORRERY_CACHE comes first",
+    )
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @field_validator("studies", mode="before", json_schema_input_type=str | tuple[str, ...])
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        """Accept ``--config studies=width`` and ``studies=width,mirror-descent``."""
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the config file; names and relative paths of studies start there."""
+        return self._folder
+
+    def study_path(self, study: str) -> Path:
+        """Return the file of a study that is given by name or by path."""
+        if study.endswith((".yaml", ".yml")) or "/" in study:
+            return self._folder / Path(study).expanduser()
+        return self._folder / "studies" / f"{study}.yaml"
+
+    def cache_folder(self) -> Path:
+        """Return the folder of downloads; the environment variable ORRERY_CACHE comes first."""
+        chosen = os.environ.get("ORRERY_CACHE") or self.cache or "~/.cache/orrery"
+        return Path(chosen).expanduser()
