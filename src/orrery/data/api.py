@@ -1,8 +1,8 @@
 """What a dataset is made of: its settings, the arrays that it loads, and what training reads.
 
 A dataset is a module with a closed ``Settings`` (a subclass of :class:`DatasetSettings`) and
-``load(settings, cache, streams) -> Arrays``. Everything else (the subset, the standardisation, the store) is done once
-for all datasets by ``orrery.data.store``.
+``load(settings, cache, streams) -> Arrays``. Everything else (the subset, the standardisation, the store) is
+done once for all datasets by ``orrery.data.store``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DatasetSettings(Closed):
     name: str = Field(description="built-in dataset, or the import path package.module of one's own")
     standardise: Standardise = Field(
         "global",
-        description="inputs as they are loaded; minus one mean over one deviation; or each feature by its own",
+        description="inputs as loaded; minus one mean, over one deviation; or each feature by its own",
     )
     samples: int | None = Field(
         None, ge=1, description="training samples, drawn in equal numbers from every class; all where absent"
@@ -48,11 +48,11 @@ class Arrays:
         test_inputs: ``(sample, ...)`` of the same shape as a training sample.
         test_labels: ``(sample,)``.
         class_names: one name per class.
-        constants: (mean, deviation) that ``standardise: global`` uses where the literature fixes them, in the units
-            of the inputs; measured on the training samples where ``None``.
+        constants: (mean, deviation) that ``standardise: global`` uses where the literature fixes them, in the
+            units of the inputs; measured on the training samples where ``None``.
         provenance: where the data are from, their sha256, their licence: plain JSON, and a function of the
             data alone, so that equal data have equal bytes.
-        obtained_from: the way they came this time (a cached file, a mirror); kept beside the data, not in them.
+        obtained_from: the way they came this time (cached file, mirror); kept beside the data, not in them.
     """
 
     train_inputs: Num[np.ndarray, "train_sample ..."]

@@ -1,4 +1,4 @@
-"""Gaussian clusters of unit variance around random centres: synthetic, of any size, with a known difficulty."""
+"""Gaussian clusters of unit variance around random centres: synthetic, of any size and difficulty."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class Settings(DatasetSettings):
 def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     """Return points ``centre(class) + N(0, 1)``, drawn from the stream ``split``.
 
-    The centres are N(0, 1) draws, scaled so that the two nearest lie ``separation`` apart. Classes follow one another
-    in turn, so every stretch of the data is balanced. Centres and points are drawn apart: more samples keep the centres.
+    The centres are N(0, 1) draws, scaled so that the two nearest lie ``separation`` apart. Classes follow one
+    another in turn, so every stretch of the data is balanced. Centres and points are drawn apart: a larger
+    number of samples keeps the centres and the earlier points.
     """
     import numpy as np
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from orrery.config.errors import OrreryError
 from orrery.data.api import Arrays, DatasetSettings
-from orrery.data.sources import Attempt, NpmPackage, RemoteFile, Unavailable, Url, obtain
+from orrery.data.sources import Attempt, NpmPackage, RemoteFile, UnavailableError, Url, obtain
 
 if TYPE_CHECKING:
     from orrery.numerics.streams import Streams
@@ -99,7 +99,7 @@ def read_idx(folder: Path) -> tuple[dict[str, bytes], str]:
         try:
             contents, obtained_from = read(folder)
             _check(contents, obtained_from)
-        except Unavailable as failure:
+        except UnavailableError as failure:
             attempts.extend(failure.attempts)
         else:
             return contents, obtained_from
@@ -131,4 +131,4 @@ def _from_compressed(folder: Path) -> tuple[dict[str, bytes], str]:
 def _check(contents: dict[str, bytes], obtained_from: str) -> None:
     for name, sha256 in IDX.items():
         if hashlib.sha256(contents[name]).hexdigest() != sha256:
-            raise Unavailable([Attempt(obtained_from, f"{name} in it has another sha256")])
+            raise UnavailableError([Attempt(obtained_from, f"{name} in it has another sha256")])

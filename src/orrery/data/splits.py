@@ -17,8 +17,8 @@ def stratified_split(
 ) -> tuple[Integer[np.ndarray, " train_sample"], Integer[np.ndarray, " test_sample"]]:
     """Draw ``test`` samples, from every class in proportion to its size, and return (training, test) indices.
 
-    Both come in a random order, so that data sorted by class can be read in their stored order. Shares that are not
-    whole go to the classes with the largest remainders, the first class first among equals.
+    Both come in a random order, so that data sorted by class can be read in their stored order. Shares that
+    are not whole go to the classes with the largest remainders, the first class first among equals.
 
     Raises:
         OrreryError: ``test`` leaves no training samples, or is not positive.
@@ -48,8 +48,8 @@ def balanced_subset(
 ) -> Integer[np.ndarray, " subset"]:
     """Draw ``samples`` samples in equal numbers from every class and return their indices, in rising order.
 
-    Where the number cannot be divided by the classes, the first classes give one more. A smaller subset of the same
-    generator lies within a larger one.
+    Where the number cannot be divided by the classes, the first classes give one more. A smaller subset of
+    the same generator lies within a larger one.
 
     Raises:
         OrreryError: a class has too few samples.

@@ -19,8 +19,8 @@ def constants(
 ) -> tuple[Float64[np.ndarray, " feature"], Float64[np.ndarray, " feature"]]:
     """Return (mean, deviation) of every feature: what is subtracted, and what the rest is divided by.
 
-    Only training samples are measured. The deviation is that of the population (divided by n); a feature that does
-    not vary keeps its scale, i.e. has deviation 1.
+    Only training samples are measured. The deviation is that of the population (divided by n); a feature that
+    does not vary keeps its scale, i.e. has deviation 1.
 
     Args:
         kind: ``none`` (0 and 1), ``global`` (one pair for all features) or ``per-feature``.
@@ -46,7 +46,7 @@ def apply(
     mean: Float64[np.ndarray, " feature"],
     deviation: Float64[np.ndarray, " feature"],
 ) -> Float32[np.ndarray, "sample feature"]:
-    """Return (inputs - mean) / deviation, computed in float32 as image libraries do; ``inputs`` stay untouched."""
+    """Return (inputs - mean) / deviation, computed in float32; ``inputs`` stay untouched."""
     result = np.array(inputs, dtype=np.float32)
     result -= mean.astype(np.float32)
     result /= deviation.astype(np.float32)

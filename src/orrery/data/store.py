@@ -1,9 +1,10 @@
 """Write a dataset into Zarr, and open it.
 
-``data.zarr`` holds ``train_inputs(train_sample, feature)`` float32 and ``train_labels(train_sample)`` int64, the same
-for ``test``, the constants ``mean(feature)`` and ``deviation(feature)`` that were applied (inputs in natural units are
-``train_inputs * deviation + mean``), and the number of samples of each class. Equal data have equal bytes: no times, no
-hosts, no versions inside; they stand in ``provenance.json`` beside it.
+``data.zarr`` holds ``train_inputs(train_sample, feature)`` float32 and ``train_labels(train_sample)`` int64,
+the same for ``test``, the constants ``input_mean(feature)`` and ``input_deviation(feature)`` that were applied
+(in natural units the inputs are ``train_inputs * input_deviation + input_mean``), and the number of samples of
+each class. Equal data have equal bytes: no times, no hosts, no versions inside. How they came stands in
+``provenance.json`` beside it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from zarr.errors import ZarrUserWarning
 
 from orrery.config.errors import OrreryError
 from orrery.config.extensions import load as load_extension
+from orrery.config.messages import message_of
 from orrery.data.api import Arrays, Dataset, DatasetSettings
 from orrery.data.splits import balanced_subset
 from orrery.data.standardise import apply, constants
@@ -101,8 +103,10 @@ def write_dataset(settings: Mapping[str, Any], out: Path, cache: Path) -> None:
         _put(
             group, f"{part}_class_counts", counts, ("class",), MISSING_LABEL, f"{part} samples of each class"
         )
-    _put(group, "mean", mean, ("feature",), np.nan, "subtracted from the inputs, in their natural units")
-    _put(group, "deviation", deviation, ("feature",), np.nan, "what the inputs were then divided by")
+    _put(
+        group, "input_mean", mean, ("feature",), np.nan, "subtracted from the inputs, in their natural units"
+    )
+    _put(group, "input_deviation", deviation, ("feature",), np.nan, "what the inputs were then divided by")
     with warnings.catch_warnings():
         # Outside the Zarr 3 specification, hence a warning; xarray opens without one only if it is there.
         warnings.simplefilter("ignore", ZarrUserWarning)
@@ -158,7 +162,7 @@ def _validated(model: Any, settings: Mapping[str, Any], name: str) -> DatasetSet
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(["dataset", *map(str, first["loc"])])
-        raise OrreryError(f"{place}: {first['msg']} (dataset {name})") from None
+        raise OrreryError(f"{place}: {message_of(first)} (dataset {name})") from None
 
 
 def _check(arrays: Arrays, name: str) -> None:
@@ -191,7 +195,7 @@ def _check(arrays: Arrays, name: str) -> None:
 
 def _described(kind: str, mean: np.ndarray, deviation: np.ndarray) -> dict[str, Any]:
     if kind == "per-feature":
-        return {"kind": kind, "mean": "variable mean(feature)", "deviation": "variable deviation(feature)"}
+        return {"kind": kind, "mean": "input_mean(feature)", "deviation": "input_deviation(feature)"}
     return {"kind": kind, "mean": float(mean[0]), "deviation": float(deviation[0])}
 
 
