@@ -11,6 +11,7 @@ other.
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import subprocess
 import sys
@@ -31,23 +32,13 @@ BUILD_SPECIFIC = re.compile(r"(nvidia|cuda|triton|rocm|pytorch-triton|intel-)", 
 # environment that starts the jobs.
 COMMON = ("numpy", "pydantic", "pyyaml", "numcodecs", "xarray", "zarr")
 STAGES: dict[str, tuple[str, ...]] = {
-    "data": (*COMMON, "mlxtend", "pandas", "pooch", "scikit-learn", "scipy"),
+    "data": (*COMMON, "jaxtyping", "mlxtend", "pandas", "pooch", "scikit-learn", "scipy"),
     "train": (*COMMON, "jaxtyping", "safetensors", "scipy", "torch"),
     "analyse": (
-        *COMMON,
-        *(
-            "dask",
-            "distributed",
-            "jaxtyping",
-            "pandas",
-            "pot",
-            "safetensors",
-            "scikit-learn",
-            "scipy",
-            "torch",
-        ),
+        *(*COMMON, "dask", "distributed", "jaxtyping", "matplotlib", "pandas", "pot"),
+        *("safetensors", "scikit-learn", "scipy", "torch"),
     ),
-    "report": (*COMMON, "jinja2", "jsonschema", "matplotlib", "pandas", "scipy"),
+    "report": (*COMMON, "dask", "jaxtyping", "jinja2", "jsonschema", "matplotlib", "pandas", "scipy"),
 }
 # Where conda-forge has another name than PyPI.
 CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base", "torch": "pytorch"}
@@ -98,9 +89,14 @@ def lock_text(purpose: str, pins: dict[str, str], torch_part: set[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _closure(root: str, site_packages: Path) -> set[str]:
+@functools.cache
+def _requirements(site_packages: Path) -> dict[str, list[str]]:
+    return {canonical(d.name): d.requires or [] for d in distributions(path=[str(site_packages)])}
+
+
+def closure(root: str, site_packages: Path) -> set[str]:
     """Return a distribution of an environment and all that it requires there."""
-    requires = {canonical(d.name): d.requires or [] for d in distributions(path=[str(site_packages)])}
+    requires = _requirements(site_packages)
     found: set[str] = set()
     todo = [root]
     while todo:
@@ -136,7 +132,7 @@ def resolve() -> None:
             return {name: version for name, version in pins.items() if not BUILD_SPECIFIC.match(name)}
 
         runtime = install_and_freeze(project["dependencies"], CONSTRAINTS)
-        torch_part = _closure("torch", next((root / "env" / "lib").glob("python3.*")) / "site-packages")
+        torch_part = closure("torch", next((root / "env" / "lib").glob("python3.*")) / "site-packages")
         RUNTIME_LOCK.write_text(lock_text("What every job needs.", runtime, torch_part), encoding="utf-8")
 
         # Builds of torch differ in the local part of their version, which a pin without one accepts.

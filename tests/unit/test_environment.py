@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
@@ -34,6 +37,7 @@ update = _load_update()
 RUNTIME = update.read_lock(update.RUNTIME_LOCK)
 DEV = update.read_lock(update.DEV_LOCK)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
 def _tracked(*paths: str) -> list[Path]:
@@ -83,8 +87,7 @@ def test_the_torch_part_holds_all_that_torch_requires() -> None:
     # install.sh resolves this part while others are being installed: it must not reach into theirs.
     text = update.RUNTIME_LOCK.read_text(encoding="utf-8")
     part = set(re.findall(r"^([a-z0-9-]+)==", text.split("# part a")[0], flags=re.MULTILINE))
-    site_packages = Path(importlib.util.find_spec("torch").origin).parents[1]
-    closure = update._closure("torch", site_packages)
+    closure = update.closure("torch", SITE_PACKAGES)
     assert {name for name in closure if not update.BUILD_SPECIFIC.match(name)} == part
 
 
@@ -109,9 +112,9 @@ def test_the_ranges_of_the_package_admit_the_lock() -> None:
 
 
 def test_what_runs_here_is_what_is_locked() -> None:
-    site_packages = next(Path(sys.prefix, "lib").glob("python3.*")) / "site-packages"
     installed = {
-        update.canonical(d.name): d.version.partition("+")[0] for d in distributions(path=[site_packages])
+        update.canonical(d.name): d.version.partition("+")[0]
+        for d in distributions(path=[str(SITE_PACKAGES)])
     }
     wrong = {n: (v, installed.get(n)) for n, v in (RUNTIME | DEV).items() if installed.get(n) != v}
     assert not wrong, "run `make dev`: (locked, installed) is {wrong}"
@@ -139,8 +142,79 @@ def test_every_import_of_the_library_is_a_declared_dependency() -> None:
     assert not undeclared
 
 
+# What runs in a stage's environment, beside the modules in src/orrery that it imports in turn.
+STAGE_ROOTS = {
+    "data": ["stages/data.py", "data"],
+    "train": ["stages/train.py", "training", "systems"],
+    "analyse": ["stages/analyse.py", "stages/compare.py", "analyses"],
+    "report": [
+        "stages/figures.py",
+        "stages/claims.py",
+        "stages/report.py",
+        "stages/publish.py",
+        "report",
+        "figures",
+    ],
+}
+
+
+def _third_party_imports(roots: list[Path]) -> dict[str, str]:
+    """Follow imports through the library; return what it imports from elsewhere, and where."""
+    library = ROOT / "src"
+    found: dict[str, str] = {}
+    seen: set[Path] = set()
+    todo = [path for root in roots for path in ([root] if root.suffix else root.rglob("*.py"))]
+    while todo:
+        path = todo.pop()
+        if path in seen or not path.is_file():
+            continue
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            for module in modules:
+                if module.partition(".")[0] == "orrery":
+                    base = library / module.replace(".", "/")
+                    todo += [base.with_suffix(".py"), base / "__init__.py"]
+                else:
+                    found.setdefault(module.partition(".")[0], path.name)
+    return {name: place for name, place in found.items() if name not in sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("stage", update.STAGES)
+def test_a_stage_has_what_its_code_imports(stage: str) -> None:
+    provided: set[str] = set()
+    for name in update.STAGES[stage]:
+        provided |= update.closure(name, SITE_PACKAGES)
+    provided_by = packages_distributions()
+    imports = _third_party_imports([ROOT / "src" / "orrery" / root for root in STAGE_ROOTS[stage]])
+    missing = {
+        name: place
+        for name, place in imports.items()
+        if not provided & {update.canonical(distribution) for distribution in provided_by.get(name, [name])}
+    }
+    assert not missing, f"add to STAGES in envs/update.py, then `python envs/update.py --conda`: {missing}"
+
+
+def test_the_environment_of_a_stage_has_the_packages_in_its_specs() -> None:
+    from orrery.provenance.software import STAGE_PACKAGES
+
+    environments = {"trajectories": "train", "analyses": "analyse", "comparisons": "analyse", "data": "data"}
+    for stage, packages in STAGE_PACKAGES.items():
+        provided: set[str] = set()
+        for name in update.STAGES[environments.get(stage, "report")]:
+            provided |= update.closure(name, SITE_PACKAGES)
+        assert {update.canonical(name) for name in packages} <= provided, stage
+
+
 def test_no_registry_or_address_is_named() -> None:
-    forbidden = re.compile(r"://|index-url|find-links|trusted-host|\bpypi\.[a-z]|pythonhosted|anaconda\.org", re.I)
+    forbidden = re.compile(
+        r"://|index-url|find-links|trusted-host|\bpypi\.[a-z]|pythonhosted|anaconda\.org", re.I
+    )
     paths = _tracked("envs", "pyproject.toml", "Makefile", ".ci", ".pre-commit-config.yaml", "profiles")
     assert paths
     for path in paths:
@@ -156,3 +230,17 @@ def test_the_default_profile_keeps_results_right() -> None:
         "cores": "all",
         "printshellcmds": False,
     }
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--strict-skips"], 1)])
+def test_a_skip_is_a_failure_where_skips_are_strict(tmp_path: Path, options: list[str], status: int) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    gpu: a device\n", encoding="utf-8")
+    (tmp_path / "test_skips.py").write_text(
+        "import pytest\n\ndef test_skipped():\n    pytest.skip('not here')\n", encoding="utf-8"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    run = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, env=environment)
+    assert run.returncode == status, run.stdout
+    assert ("1 failed" if status else "1 skipped") in run.stdout
