@@ -6,6 +6,17 @@ min_version("9.19")
 
 
 include: "rules/common.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        PLAN.target(PLAN.index),
+
+
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/analyse.smk"

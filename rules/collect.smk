@@ -1,5 +1,4 @@
 localrules:
-    all,
     data,
     trajectories,
     analyses,
@@ -9,12 +8,6 @@ localrules:
     verify,
     estimate,
     prune,
-
-
-rule all:
-    default_target: True
-    input:
-        PLAN.target(PLAN.index),
 
 
 rule data:

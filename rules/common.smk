@@ -30,9 +30,7 @@ wildcard_constraints:
 
 def reads(stage):
     """Input function of a stage: the manifests that the plan says the job reads."""
-    return lambda wildcards: PLAN.inputs(
-        f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json"
-    )
+    return lambda wildcards: PLAN.inputs(f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json")
 
 
 def payload(wildcards, output):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any
 
@@ -51,9 +50,7 @@ class AnalysisPlanner:
             if hasattr(module, "compare") or hasattr(module, "numbers"):
                 comparisons[name] = self._comparison(name, module, sources)
             if hasattr(module, "plot"):
-                figures[name] = self._figures(
-                    name, module, sources, comparisons.get(name)
-                )
+                figures[name] = self._figures(name, module, sources, comparisons.get(name))
         return self._results, comparisons, figures
 
     def _order(self) -> list[str]:
@@ -75,12 +72,7 @@ class AnalysisPlanner:
         return extensions.load("analyses", self._study.analyses[name].method)
 
     def _conditions(self, name: str) -> list[Condition]:
-        patterns = self._study.analyses[name].conditions
-        return [
-            condition
-            for condition in self._study.conditions.values()
-            if any(fnmatchcase(condition.name, pattern) for pattern in patterns)
-        ]
+        return [self._study.conditions[condition] for condition in self._study.covered_by(name)]
 
     def _analyse(self, name: str, module: ModuleType) -> dict[str, tuple[Job, ...]]:
         conditions = self._conditions(name)
@@ -104,11 +96,7 @@ class AnalysisPlanner:
                         study=self._study.name,
                         name=f"{self._study.name}/{name}/{condition.name}/{place}",
                         settings={
-                            "conditions": {
-                                condition.name: self._one(
-                                    name, condition, members, module
-                                )
-                            }
+                            "conditions": {condition.name: self._one(name, condition, members, module)}
                         },
                         inputs={
                             condition.name: self._read(name, condition, members),
@@ -124,10 +112,7 @@ class AnalysisPlanner:
     def _gathered(
         self, name: str, module: ModuleType, conditions: list[Condition]
     ) -> dict[str, tuple[Job, ...]]:
-        blocks = {
-            condition.name: tuple(self._tiles[condition.name])
-            for condition in conditions
-        }
+        blocks = {condition.name: tuple(self._tiles[condition.name]) for condition in conditions}
         job = make(
             self._entries,
             "analyses",
@@ -136,9 +121,7 @@ class AnalysisPlanner:
             name=f"{self._study.name}/{name}/all",
             settings={
                 "conditions": {
-                    condition.name: self._one(
-                        name, condition, blocks[condition.name], module
-                    )
+                    condition.name: self._one(name, condition, blocks[condition.name], module)
                     for condition in conditions
                 }
             },
@@ -165,9 +148,7 @@ class AnalysisPlanner:
         """What the result of one condition depends on."""
         entry = condition.analyses[name]
         settings = {
-            key: value
-            for key, value in entry.model_dump(mode="json").items()
-            if key not in NOT_SCIENCE
+            key: value for key, value in entry.model_dump(mode="json").items() if key not in NOT_SCIENCE
         }
         described: dict[str, Any] = {
             "settings": settings,
@@ -179,18 +160,14 @@ class AnalysisPlanner:
             described["system"] = training_settings(condition)
         return described
 
-    def _bounds(
-        self, name: str, condition: Condition, members: tuple[Block, ...]
-    ) -> dict[str, Any]:
+    def _bounds(self, name: str, condition: Condition, members: tuple[Block, ...]) -> dict[str, Any]:
         """The seeds and steps that are read: of what is trained, only what the study asks for."""
         wanted = set(seeds_read(condition))
         first, last = condition.analyses[name].steps or (0, condition.training.steps)
         present = [seed for block in members for seed in block.seeds if seed in wanted]
         return {"seeds": present, "first": first, "last": last}
 
-    def _read(
-        self, name: str, condition: Condition, members: tuple[Block, ...]
-    ) -> tuple[Job, ...]:
+    def _read(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         """The jobs whose results the analysis reads."""
         of = condition.analyses[name].of
         if of == "trajectory":
@@ -198,14 +175,10 @@ class AnalysisPlanner:
         jobs = self._results[of][condition.name]
         blocks = self._blocks[of, condition.name]
         return tuple(
-            job
-            for job, block in zip(jobs, blocks, strict=True)
-            if block is None or block in members
+            job for job, block in zip(jobs, blocks, strict=True) if block is None or block in members
         )
 
-    def _segments(
-        self, name: str, condition: Condition, members: tuple[Block, ...]
-    ) -> tuple[Job, ...]:
+    def _segments(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         first, last = condition.analyses[name].steps or (0, condition.training.steps)
         needed = set(segments(first, last, condition.training.segment))
         return tuple(
@@ -216,64 +189,38 @@ class AnalysisPlanner:
         )
 
     def _code(self, module: ModuleType, conditions: list[Condition]) -> tuple[str, ...]:
-        entries = [
-            f"{module.__name__}:{part}"
-            for part in ("Settings", "analyse")
-            if hasattr(module, part)
-        ]
+        entries = [f"{module.__name__}:{part}" for part in ("Settings", "analyse") if hasattr(module, part)]
         if getattr(module, "USES_SYSTEM", False):
             for condition in conditions:
-                entries += [
-                    entry for entry in system_entries(condition) if entry not in entries
-                ]
+                entries += [entry for entry in system_entries(condition) if entry not in entries]
         return tuple(entries)
 
-    def _system_inputs(
-        self, module: ModuleType, conditions: list[Condition]
-    ) -> dict[str, tuple[Job, ...]]:
+    def _system_inputs(self, module: ModuleType, conditions: list[Condition]) -> dict[str, tuple[Job, ...]]:
         if not getattr(module, "USES_SYSTEM", False):
             return {}
-        return {
-            f"dataset of {condition.name}": self._datasets[condition.name]
-            for condition in conditions
-        }
+        return {f"dataset of {condition.name}": self._datasets[condition.name] for condition in conditions}
 
     def _sources(self, name: str, module: ModuleType) -> dict[str, tuple[Job, ...]]:
-        """What comparisons and figures read, by condition: results, or trajectories where the method says so."""
-        if (
-            getattr(module, "COMPARES", "results") == "results"
-            and name in self._results
-        ):
+        """What comparisons and figures read, by condition: results, or trajectories if the method says so."""
+        if getattr(module, "COMPARES", "results") == "results" and name in self._results:
             return self._results[name]
         return {
-            condition.name: self._segments(
-                name, condition, tuple(self._tiles[condition.name])
-            )
+            condition.name: self._segments(name, condition, tuple(self._tiles[condition.name]))
             for condition in self._conditions(name)
         }
 
-    def _compared(
-        self, name: str, module: ModuleType, *, with_trajectories: bool
-    ) -> dict[str, Any]:
+    def _compared(self, name: str, module: ModuleType, *, with_trajectories: bool) -> dict[str, Any]:
         entry = self._study.analyses[name].model_dump(mode="json")
-        settings = {
-            key: value
-            for key, value in entry.items()
-            if key not in ("conditions", "gather")
-        }
+        settings = {key: value for key, value in entry.items() if key not in ("conditions", "gather")}
         conditions: dict[str, Any] = {}
         for condition in self._conditions(name):
             conditions[condition.name] = {"axes": dict(condition.axes)}
             if with_trajectories:
                 members = tuple(self._tiles[condition.name])
-                conditions[condition.name].update(
-                    self._bounds(name, condition, members)
-                )
+                conditions[condition.name].update(self._bounds(name, condition, members))
         return {"settings": settings, "conditions": conditions}
 
-    def _comparison(
-        self, name: str, module: ModuleType, sources: dict[str, tuple[Job, ...]]
-    ) -> Job:
+    def _comparison(self, name: str, module: ModuleType, sources: dict[str, tuple[Job, ...]]) -> Job:
         reads = self._reads_trajectories(name, module)
         return make(
             self._entries,
@@ -290,10 +237,7 @@ class AnalysisPlanner:
         )
 
     def _reads_trajectories(self, name: str, module: ModuleType) -> bool:
-        return (
-            getattr(module, "COMPARES", "results") == "trajectories"
-            or name not in self._results
-        )
+        return getattr(module, "COMPARES", "results") == "trajectories" or name not in self._results
 
     def _figures(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orrery.config.study import Condition, ResolvedStudy
@@ -16,9 +16,7 @@ from orrery.plan.tiles import Block, Segment
 from orrery.plan.trajectories import seeds_read, training_settings, trajectory_jobs
 
 
-def build(
-    workflow: WorkflowConfig, studies: Iterable[ResolvedStudy], entries: Entries
-) -> Plan:
+def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entries: Entries) -> Plan:
     """Return the plan of some studies.
 
     Args:
@@ -26,26 +24,18 @@ def build(
         studies: the studies at the scale chosen.
         entries: digests of the code and the software of each stage.
     """
-    planned = {study.name: _study(study, workflow, entries) for study in studies}
+    planned = {study.name: _study(study, workflow, entries) for study in studies.values()}
     index = _index(planned, entries)
-    return Plan(
-        workflow.results, planned, index, workflow.parallelism.model_dump(mode="json")
-    )
+    return Plan(workflow.results, planned, index, workflow.parallelism.model_dump(mode="json"))
 
 
-def _study(
-    study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries
-) -> StudyJobs:
+def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> StudyJobs:
     tiles: dict[str, dict[Block, dict[Segment, Job]]] = {}
     datasets: dict[str, tuple[Job, ...]] = {}
     for condition in study.conditions.values():
-        datasets[condition.name], tiles[condition.name] = trajectory_jobs(
-            study.name, condition, entries
-        )
+        datasets[condition.name], tiles[condition.name] = trajectory_jobs(study.name, condition, entries)
     trajectories = {
-        name: tuple(
-            job for by_segment in by_block.values() for job in by_segment.values()
-        )
+        name: tuple(job for by_segment in by_block.values() for job in by_segment.values())
         for name, by_block in tiles.items()
     }
     planner = AnalysisPlanner(study, tiles, datasets, entries)
@@ -63,15 +53,8 @@ def _study(
             "report": (report,),
             "claims": (claims,),
             "figures": tuple(figures.values()),
-            "trajectories": unique(
-                job for jobs in trajectories.values() for job in jobs
-            ),
-            "analyses": unique(
-                job
-                for one in analyses.values()
-                for jobs in one.values()
-                for job in jobs
-            ),
+            "trajectories": unique(job for jobs in trajectories.values() for job in jobs),
+            "analyses": unique(job for one in analyses.values() for jobs in one.values() for job in jobs),
         },
     )
     return StudyJobs(
@@ -96,14 +79,10 @@ def _places(study: ResolvedStudy) -> dict[str, Any]:
     }
 
 
-def _claims(
-    study: ResolvedStudy, comparisons: Mapping[str, Job], entries: Entries
-) -> Job:
+def _claims(study: ResolvedStudy, comparisons: Mapping[str, Job], entries: Entries) -> Job:
     settings = {
         "scale": study.scale,
-        "claims": {
-            name: claim.model_dump(mode="json") for name, claim in study.claims.items()
-        },
+        "claims": {name: claim.model_dump(mode="json") for name, claim in study.claims.items()},
         "analyses": list(comparisons),
     }
     return make(
@@ -131,24 +110,13 @@ def _report(
         "summary": study.summary,
         "paper": study.paper.model_dump(mode="json") if study.paper else None,
         "scale": study.scale,
-        "conditions": {
-            name: _described(condition) for name, condition in study.conditions.items()
-        },
-        "analyses": {
-            name: entry.model_dump(mode="json")
-            for name, entry in study.analyses.items()
-        },
+        "conditions": {name: _described(condition) for name, condition in study.conditions.items()},
+        "analyses": {name: entry.model_dump(mode="json") for name, entry in study.analyses.items()},
         "figures": list(figures),
         "provenance": {
-            "trajectories": {
-                name: [job.digest for job in jobs]
-                for name, jobs in trajectories.items()
-            },
+            "trajectories": {name: [job.digest for job in jobs] for name, jobs in trajectories.items()},
             "analyses": {
-                name: {
-                    condition: [job.digest for job in jobs]
-                    for condition, jobs in by_condition.items()
-                }
+                name: {condition: [job.digest for job in jobs] for condition, jobs in by_condition.items()}
                 for name, by_condition in analyses.items()
             },
             "software": {
@@ -184,10 +152,7 @@ def _described(condition: Condition) -> dict[str, Any]:
         "dataset": condition.dataset,
         **training_settings(condition),
         "training": {**condition.training.model_dump(mode="json"), "seeds": seeds},
-        "analyses": {
-            name: entry.model_dump(mode="json")
-            for name, entry in condition.analyses.items()
-        },
+        "analyses": {name: entry.model_dump(mode="json") for name, entry in condition.analyses.items()},
     }
 
 

@@ -22,10 +22,8 @@ class Entries:
         self._codes: dict[tuple[str | Path, ...], tuple[str, dict[str, str]]] = {}
         self._software: dict[str, dict[str, str]] = {}
 
-    def code(
-        self, script: str, extra: Iterable[str | Path] = ()
-    ) -> tuple[str, dict[str, str]]:
-        """Digest, and its parts, of a script with the definitions that it reaches and the ``extra`` entries."""
+    def code(self, script: str, extra: Iterable[str | Path] = ()) -> tuple[str, dict[str, str]]:
+        """Digest, and its parts, of a script with all definitions that it and the ``extra`` entries reach."""
         entries = (f"scripts.{script}:produce", "orrery.stages.runner:prepare", *extra)
         if entries not in self._codes:
             self._codes[entries] = self._index.digest(entries)
@@ -34,5 +32,6 @@ class Entries:
     def software(self, stage: str) -> dict[str, str]:
         """Versions of the packages that a stage uses."""
         if stage not in self._software:
-            self._software[stage] = software(stage)
+            # Publishing renders the page over all studies with the packages of the pages.
+            self._software[stage] = software("reports" if stage == "publish" else stage)
         return self._software[stage]

@@ -23,7 +23,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Job:
-    """One job. Two jobs with the same spec are the same job.
+    """One job.
 
     Attributes:
         stage: one of ``STAGES``, or ``publish``.
@@ -43,19 +43,14 @@ class Job:
     code: str
     software: Mapping[str, str]
     inputs: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)
-    code_parts: Mapping[str, str] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    code_parts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def spec(self) -> dict[str, Any]:
         """All that the job depends on, with the specs upstream by their digests."""
         return {
             **self.own,
-            "inputs": {
-                label: [job.digest for job in jobs]
-                for label, jobs in self.inputs.items()
-            },
+            "inputs": {label: [job.digest for job in jobs] for label, jobs in self.inputs.items()},
         }
 
     @cached_property
@@ -78,7 +73,7 @@ class Job:
 
     @cached_property
     def target(self) -> PurePosixPath:
-        """The one declared output, relative to the results folder: the manifest, or the marker of a publication."""
+        """The one declared output below the results folder: the manifest, or the marker of a publication."""
         if self.stage == "publish":
             return PurePosixPath(self.name) / f"published@{self.digest}.json"
         return PurePosixPath("store") / self.stage / f"{self.name}@{self.digest}.json"
@@ -86,12 +81,8 @@ class Job:
     @property
     def upstream(self) -> Iterator[Job]:
         """The jobs that it reads, each once."""
-        seen = set()
-        for jobs in self.inputs.values():
-            for job in jobs:
-                if job.digest not in seen or job.stage == "publish":
-                    seen.add(job.digest)
-                    yield job
+        found = {job.target: job for jobs in self.inputs.values() for job in jobs}
+        yield from found.values()
 
     def payload(self, results: str) -> dict[str, Any]:
         """What the script gets: plain JSON, with the targets of its inputs below ``results``."""

@@ -34,6 +34,4 @@ def make(
         extra: code entries beyond the script, ``module:definition`` or files.
     """
     code, parts = entries.code(script, extra)
-    return Job(
-        stage, study, name, settings, code, entries.software(stage), dict(inputs), parts
-    )
+    return Job(stage, study, name, settings, code, entries.software(stage), dict(inputs), parts)

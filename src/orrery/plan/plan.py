@@ -41,13 +41,13 @@ class Plan:
         results: the results folder, as the rules name it.
         studies: the jobs of each study, by its name.
         index: the job that publishes the page over all studies.
-        parallelism: settings that change no result: threads of an analysis job.
+        execution: what a job is told that changes no result: threads, the folder of downloads.
     """
 
     results: str
     studies: dict[str, StudyJobs]
     index: Job
-    parallelism: dict[str, Any] = field(default_factory=dict)
+    execution: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
@@ -78,8 +78,8 @@ class Plan:
             return self.jobs[str(target)]
         except KeyError:
             raise OrreryError(
-                f"{target}: the present config and code make no such result; ask for a study or a stage by name, "
-                "for example 'snakemake width' or 'snakemake analyses'."
+                f"{target}: the present config and code make no such result; ask for a study or a stage "
+                "by name, for example 'snakemake width' or 'snakemake analyses'."
             ) from None
 
     def inputs(self, target: str) -> list[str]:
@@ -88,15 +88,14 @@ class Plan:
 
     def payload(self, target: str) -> dict[str, Any]:
         """What the script behind ``target`` gets."""
-        return self.at(target).payload(self.results)
+        return {**self.at(target).payload(self.results), "execution": self.execution}
 
     def of_stages(self, *stages: str, study: str | None = None) -> list[str]:
         """Targets of all jobs of some stages, of one study or of all."""
         return [
             target
             for target, job in self.jobs.items()
-            if job.stage in stages
-            and (study is None or job.study == study or job.stage == "data")
+            if job.stage in stages and (study is None or job.study == study or job.stage == "data")
         ]
 
     def __iter__(self) -> Iterator[Job]:

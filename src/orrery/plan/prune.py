@@ -21,7 +21,7 @@ def stores_named(manifests: Iterable[Path]) -> set[Path]:
 
 
 def unnamed(plans: Iterable[Plan], root: Path) -> list[Path]:
-    """Return everything in the store that none of the plans names: manifests with what lies beside, and folders.
+    """Return all in the store that none of the plans names: manifests with what lies beside, and folders.
 
     Args:
         plans: usually one for each scale, so that going back to the other scale finds its results.

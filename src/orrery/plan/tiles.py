@@ -29,14 +29,12 @@ class Segment:
     last: int
 
 
-def blocks(
-    pool: Sequence[int] | None, count: int, size: int, copies: int
-) -> tuple[Block, ...]:
+def blocks(pool: Sequence[int] | None, count: int, size: int, copies: int) -> tuple[Block, ...]:
     """Return the blocks that hold the first ``count`` seeds.
 
     Args:
-        pool: the seeds in their order, or ``None`` for 0, 1, 2, …; without a pool the last block is filled up,
-            so that a later seed finds it trained.
+        pool: the seeds in their order, or ``None`` for 0, 1, 2, …; without a pool the last block is filled
+            up, so that a later seed finds it trained.
         count: number of seeds that the study reads.
         size: seeds in a block.
         copies: runs per seed.
@@ -52,11 +50,9 @@ def blocks(
 def segments(first: int, last: int, length: int) -> tuple[Segment, ...]:
     """Return the segments of ``length`` steps that hold the states after steps ``first`` to ``last``.
 
-    The state after step 0 belongs to the segment that starts there; the state after step ``n * length`` to the
-    segment that ends there.
+    The state after step 0 belongs to the segment that starts there; the state after step ``n * length`` to
+    the segment that ends there.
     """
     start = 0 if first <= 0 else (first - 1) // length
     end = max(-(-last // length), start + 1)
-    return tuple(
-        Segment(index * length, (index + 1) * length) for index in range(start, end)
-    )
+    return tuple(Segment(index * length, (index + 1) * length) for index in range(start, end))

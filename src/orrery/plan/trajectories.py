@@ -13,6 +13,7 @@ from orrery.plan.tiles import Block, Segment, blocks, segments
 
 
 def dataset_jobs(condition: Condition, entries: Entries) -> tuple[Job, ...]:
+    """Return the job of the dataset of a condition, or nothing for a map."""
     if condition.dataset is None:
         return ()
     name = condition.dataset["name"]
@@ -44,31 +45,21 @@ def system_entries(condition: Condition) -> tuple[str, ...]:
 
 def training_settings(condition: Condition) -> dict[str, Any]:
     """What training a block depends on: not how many seeds or steps the study reads."""
-    training = condition.training.model_dump(mode="json")
-    for bound in ("seeds", "steps", "block", "segment"):
-        training.pop(bound)
-    return {
-        "system": condition.system,
-        "training": training,
-        "streams": {
-            name: stream.model_dump(mode="json")
-            for name, stream in condition.streams.items()
-        },
-        "copies": condition.copies.model_dump(mode="json"),
-        "record": condition.record.model_dump(mode="json"),
-    }
+    settings = condition.settings()
+    bounds = ("seeds", "steps", "block", "segment")
+    settings["training"] = {key: value for key, value in settings["training"].items() if key not in bounds}
+    return settings
 
 
 def trajectory_jobs(
     study: str, condition: Condition, entries: Entries
 ) -> tuple[tuple[Job, ...], dict[Block, dict[Segment, Job]]]:
+    """Return the job of the dataset, and the jobs of a condition by block and segment."""
     training = condition.training
     copies = condition.copies.count
     dataset = dataset_jobs(condition, entries)
     tiles: dict[Block, dict[Segment, Job]] = {}
-    for block in blocks(
-        training.seeds.pool, training.seeds.count, training.block, copies
-    ):
+    for block in blocks(training.seeds.pool, training.seeds.count, training.block, copies):
         previous: tuple[Job, ...] = ()
         tiles[block] = {}
         for segment in segments(0, training.steps, training.segment):
@@ -97,8 +88,4 @@ def trajectory_jobs(
 def seeds_read(condition: Condition) -> list[int]:
     """The seeds that the study reads, in their order."""
     seeds = condition.training.seeds
-    return (
-        list(seeds.pool[: seeds.count])
-        if seeds.pool is not None
-        else list(range(seeds.count))
-    )
+    return list(seeds.pool[: seeds.count]) if seeds.pool is not None else list(range(seeds.count))

@@ -58,8 +58,7 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     with StoreLock(store):
         inputs = {
-            label: [_digest_of(Path(path)) for path in paths]
-            for label, paths in payload["inputs"].items()
+            label: [_digest_of(Path(path)) for path in paths] for label, paths in payload["inputs"].items()
         }
         own_key = key(payload, inputs)
         for sibling in _siblings(payload, store):
@@ -101,9 +100,7 @@ def _siblings(payload: Payload, store: Path) -> list[Path]:
     name = Path(payload["name"]).name
     found = [path.parent for path in store.parent.glob(f"{_literal(name)}@*/job.json")]
     whole = [path for path in found if not path.name.endswith(".partial")]
-    return sorted(
-        whole, key=lambda path: (path != store, -(path / "job.json").stat().st_mtime)
-    )
+    return sorted(whole, key=lambda path: (path != store, -(path / "job.json").stat().st_mtime))
 
 
 def _literal(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The stage ``analyses``: one method on the trajectory of a condition, or on the result of another analysis."""
+"""The stage ``analyses``: one method on the trajectory of a condition, or on an earlier result."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ def analyse(payload: Mapping[str, Any], out: Path) -> None:
         _analyse_one(payload, name, described, place)
 
 
-def _analyse_one(
-    payload: Mapping[str, Any], name: str, described: Mapping[str, Any], out: Path
-) -> None:
+def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, Any], out: Path) -> None:
+    import dask
+
     from orrery.analyses.api import Context
     from orrery.analyses.results import write_result
     from orrery.config import extensions
 
+    execution = payload["execution"]
     module = extensions.load("analyses", described["settings"]["method"])
     settings = module.Settings.model_validate(described["settings"])
     manifests = payload["inputs"][name]
@@ -38,15 +39,14 @@ def _analyse_one(
     context = Context(
         condition=name,
         axes=described["axes"],
-        workers=int(payload.get("workers", 1)),
+        workers=execution["threads"],
         system=_system(payload, name, described),
     )
-    write_result(module.analyse(source, settings, context), out)
+    with dask.config.set(scheduler=execution["dask"], num_workers=execution["threads"]):
+        write_result(module.analyse(source, settings, context), out)
 
 
-def _system(
-    payload: Mapping[str, Any], name: str, described: Mapping[str, Any]
-) -> Callable[[], Any] | None:
+def _system(payload: Mapping[str, Any], name: str, described: Mapping[str, Any]) -> Callable[[], Any] | None:
     """A function that builds the system of the condition, for the analyses that ask for one."""
     if "system" not in described:
         return None
@@ -55,8 +55,6 @@ def _system(
         from orrery.training.block import build_system
 
         manifests = payload["inputs"][f"dataset of {name}"]
-        return build_system(
-            described["system"], store_of(Path(manifests[0])) if manifests else None
-        )
+        return build_system(described["system"], store_of(Path(manifests[0])) if manifests else None)
 
     return build

@@ -1,4 +1,4 @@
-"""The stage ``comparisons``: what several conditions say together, and the numbers that the study publishes."""
+"""The stage ``comparisons``: what several conditions say together, and the numbers to publish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orrery.stages.sources import open_sources, settings_of
 
 
 def compare(payload: Mapping[str, Any], out: Path) -> None:
-    """Write the comparison as ``result.zarr``, where the method has one, and its numbers as ``numbers.json``."""
+    """Write the comparison, where the method has one, as ``result.zarr`` and its numbers as JSON."""
     from orrery.analyses.results import write_result
 
     module, settings = settings_of(payload)
@@ -22,11 +22,7 @@ def compare(payload: Mapping[str, Any], out: Path) -> None:
     if hasattr(module, "compare"):
         comparison = module.compare(sources, settings)
         write_result(comparison, out)
-    numbers = (
-        module.numbers(comparison, sources, settings)
-        if hasattr(module, "numbers")
-        else []
-    )
+    numbers = module.numbers(comparison, sources, settings) if hasattr(module, "numbers") else []
     rows = [_plain(asdict(number)) for number in numbers]
     (out / "numbers.json").write_text(json.dumps(rows, indent=1, sort_keys=True))
 
@@ -37,13 +33,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     row["value"] = value if math.isfinite(value) else None
     if row["interval"] is not None:
         low, high = (float(bound) for bound in row["interval"])
-        row["interval"] = (
-            [low, high] if math.isfinite(low) and math.isfinite(high) else None
-        )
+        row["interval"] = [low, high] if math.isfinite(low) and math.isfinite(high) else None
     for name in ("n", "floor"):
-        row[name] = (
-            None
-            if row[name] is None
-            else (int(row[name]) if name == "n" else float(row[name]))
-        )
+        row[name] = None if row[name] is None else (int(row[name]) if name == "n" else float(row[name]))
     return row

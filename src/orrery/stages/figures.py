@@ -19,15 +19,9 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
     module, settings = settings_of(payload)
     manifests = payload["inputs"].get("comparison", [])
     store = store_of(Path(manifests[0])) if manifests else None
-    comparison = (
-        open_result(store)
-        if store is not None and (store / "result.zarr").is_dir()
-        else None
-    )
+    comparison = open_result(store) if store is not None and (store / "result.zarr").is_dir() else None
     captions = []
     for figure in module.plot(comparison, open_sources(payload), settings):
         save(figure, out)
-        captions.append(
-            {"name": figure.name, "title": figure.title, "caption": figure.caption}
-        )
+        captions.append({"name": figure.name, "title": figure.title, "caption": figure.caption})
     (out / "figures.json").write_text(json.dumps(captions, indent=1, sort_keys=True))

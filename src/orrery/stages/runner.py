@@ -1,4 +1,4 @@
-"""What every script does around its one function: log, threads, errors in a sentence, equal results taken over."""
+"""What every script does around its one function: log, threads, errors in a sentence."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ THREAD_VARIABLES = (
 )
 
 
-def run_script(
-    snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None]
-) -> None:
+def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None]) -> None:
     """Run the job of a Snakemake script.
 
     Args:
         snakemake: the object that Snakemake gives to a script; ``params.job`` is the payload of the plan.
-        produce: writes the result of the payload into a folder. It imports what is heavy itself, so that a job
-            that only takes over an earlier result does not pay for it.
+        produce: writes the result of the payload into a folder. It imports what is heavy itself, so that a
+            job that only takes over an earlier result does not pay for it.
     """
 
     def act(payload: Mapping[str, Any]) -> None:
@@ -42,7 +40,7 @@ def run_script(
 
 
 def run_action(snakemake: Any, act: Callable[[Mapping[str, Any]], None]) -> None:
-    """Call ``act`` with the payload of a script; an ``OrreryError`` ends it with its sentence and exit code 1."""
+    """Call ``act`` with the payload; an ``OrreryError`` ends the script with its sentence, exit code 1."""
     with logged(snakemake.log[0] if snakemake.log else None) as console:
         try:
             prepare()
@@ -60,9 +58,7 @@ def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
     shown = {".html": "page.html", ".csv": "table.csv"}
     for output in map(Path, outputs):
         if output != manifest:
-            write_atomically(
-                output, (store_of(manifest) / shown[output.suffix]).read_bytes()
-            )
+            write_atomically(output, (store_of(manifest) / shown[output.suffix]).read_bytes())
 
 
 def prepare() -> None:
@@ -105,10 +101,8 @@ def logged(path: str | None) -> Iterator[int]:
             sys.stderr.flush()
 
 
-def run_target(
-    snakemake: Any, function: Callable[[Mapping[str, Any], Path], list[str]]
-) -> None:
-    """Call a function that makes nothing with the config and the folder of the Snakefile, and print its lines."""
+def run_target(snakemake: Any, function: Callable[[Mapping[str, Any], Path], list[str]]) -> None:
+    """Call a function with the config and the folder of the Snakefile, and print the lines it returns."""
     try:
         prepare()
         for line in function(snakemake.params.config, Path(snakemake.params.home)):

@@ -24,13 +24,11 @@ def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Traj
     from orrery.trajectory.trajectory import Trajectory
 
     trajectory = Trajectory.open([store_of(Path(manifest)) for manifest in manifests])
-    return trajectory.select(
-        seeds=bounds["seeds"], steps=(bounds["first"], bounds["last"])
-    )
+    return trajectory.select(seeds=bounds["seeds"], steps=(bounds["first"], bounds["last"]))
 
 
 def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
-    """Open the result of an analysis for one condition; results of several blocks are joined along ``seed``."""
+    """Open the result of an analysis for one condition; those of several blocks are joined along ``seed``."""
     import xarray as xr
 
     from orrery.analyses.results import open_result
@@ -40,21 +38,14 @@ def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
         store = store_of(Path(manifest))
         gathered = store / condition
         found.append(open_result(gathered if gathered.is_dir() else store))
-    return (
-        found[0]
-        if len(found) == 1
-        else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
-    )
+    return found[0] if len(found) == 1 else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
 
 
 def open_sources(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Open what a comparison or a figure reads, by condition: trajectories or results."""
     conditions = payload["settings"]["conditions"]
     if payload["settings"]["trajectories"]:
-        return {
-            name: open_trajectory(payload["inputs"][name], bounds)
-            for name, bounds in conditions.items()
-        }
+        return {name: open_trajectory(payload["inputs"][name], bounds) for name, bounds in conditions.items()}
     return {name: open_results(payload["inputs"][name], name) for name in conditions}
 
 

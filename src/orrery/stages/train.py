@@ -15,10 +15,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.training.progress import Progress
 
     settings = payload["settings"]
-    condition = {
-        key: settings[key]
-        for key in ("system", "training", "streams", "copies", "record")
-    }
+    condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
     train_block(
         condition=condition,
         dataset=_store(payload, "dataset"),
