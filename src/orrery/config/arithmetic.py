@@ -1,6 +1,6 @@
 """Derived values such as ``320 // width``: arithmetic on the numbers of a grid, and nothing else.
 
-The text is parsed to a syntax tree, and only the nodes listed here are walked; nothing is ever evaluated as code.
+The text is parsed to a syntax tree, and only the nodes listed here are walked; nothing is ever run as code.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def calculate(text: str, names: Mapping[str, Value]) -> Value:
         names: the numbers that it may name.
 
     Raises:
-        OrreryError: it is no such expression, names something unknown, divides by zero, or leaves the range of
-            64-bit numbers.
+        OrreryError: it is no such expression, names something unknown, divides by zero, or leaves the range
+            of 64-bit numbers.
     """
     if len(text) > _LONGEST:
         raise OrreryError(f"the expression has {len(text)} characters; at most {_LONGEST} are allowed")
@@ -55,7 +55,11 @@ def calculate(text: str, names: Mapping[str, Value]) -> Value:
 
 
 def _value(node: ast.expr, names: Mapping[str, Value], text: str) -> Value:
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+    ):
         return _bounded(node.value, text)
     if isinstance(node, ast.Name):
         if node.id not in names:

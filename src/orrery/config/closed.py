@@ -27,10 +27,10 @@ def _strict_scalars(schema: Any) -> Any:
 class Closed(BaseModel):
     """A closed, frozen pydantic model.
 
-    Scalars are strict, since YAML has types of its own: ``true`` is no number, ``"3"`` is no number, ``2302.09160``
-    is no text. Lists become tuples where a tuple is asked for. Numbers are finite. A key that is a Python word gets an
-    alias (``Field(alias="from")``): the study writes the alias, Python code may write either, and dumps carry the
-    alias. Descriptions of fields are the help that an editor shows.
+    Scalars are strict, since YAML has types of its own: ``true`` is no number, ``"3"`` is no number,
+    ``2302.09160`` is no text. Lists become tuples where a tuple is asked for. Numbers are finite. A key that is
+    a Python word gets an alias (``Field(alias="from")``): the study writes the alias, Python code may write
+    either, and dumps carry the alias. Descriptions of fields are the help that an editor shows.
     """
 
     model_config = ConfigDict(

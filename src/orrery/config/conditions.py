@@ -27,7 +27,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _target(path: str) -> str:
-    first = path.split(".")[0]
+    first = path.split(".", maxsplit=1)[0]
     if first not in SECTIONS:
         raise ValueError(
             f"'{path}' starts with '{first}', which no condition can change; {nearest(first, SECTIONS)}"
@@ -123,7 +123,8 @@ class Grid(Closed):
             if name in self.axes:
                 raise ValueError(f"'{name}' is both an axis and a derived value; rename one")
         owners: dict[str, str] = {}
-        for name, item in (*self.axes.items(), *self.derive.items()):
+        items: list[tuple[str, Axis | Derived]] = [*self.axes.items(), *self.derive.items()]
+        for name, item in items:
             for target in item.sets:
                 if target in owners:
                     raise ValueError(f"{target} is set by both '{owners[target]}' and '{name}'; keep one")
@@ -133,7 +134,7 @@ class Grid(Closed):
 
 @dataclass(frozen=True)
 class Point:
-    """One value of an axis: its label, the value that is set, its coordinate, and whether names leave it out."""
+    """One value of an axis: label, value that is set, coordinate, and whether names leave it out."""
 
     label: str
     value: Any
@@ -192,7 +193,7 @@ class GridError(OrreryError):
 
 def _cell(grid: Grid, chosen: Mapping[str, Point]) -> Cell:
     settings = [
-        Setting(split_path(target), point.value, ("axes", name, "sets"))
+        Setting(split_path(target), point.value, ("axes", name))
         for name, point in chosen.items()
         for target in grid.axes[name].sets
     ]
@@ -205,7 +206,7 @@ def _cell(grid: Grid, chosen: Mapping[str, Point]) -> Cell:
         except OrreryError as error:
             raise GridError(("derive", name, "value"), str(error)) from None
         numbers[name] = value
-        settings += [Setting(split_path(target), value, ("derive", name, "sets")) for target in derived.sets]
+        settings += [Setting(split_path(target), value, ("derive", name)) for target in derived.sets]
     name = ",".join(f"{axis}={point.label}" for axis, point in chosen.items() if not point.default)
     coordinates = {axis: point.coordinate for axis, point in chosen.items()}
     return Cell(name or "default", coordinates, tuple(settings))

@@ -24,11 +24,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _SETTINGS = re.compile(r"^class Settings\b|^Settings\b|^from .* import .*\bSettings$", re.MULTILINE)
 
 
-def load(family: Family, name: str) -> ModuleType:
+def load(family: Family, name: object) -> ModuleType:
     """Import the module behind a name: a built-in one, or one's own by its import path.
 
-    ``foo-bar`` is the built-in module ``foo_bar``; else a file or package of that name in the working directory; a
-    name with a dot is always an import path, with the working directory on the path.
+    ``foo-bar`` is the built-in module ``foo_bar``, else a file or package of that name in the working directory;
+    a name with a dot is always an import path, with the working directory on the path.
 
     Raises:
         OrreryError: there is none of that name, it cannot be imported, or it has no ``Settings``.

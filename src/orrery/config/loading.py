@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from orrery.config.checks import check_study
 from orrery.config.claims import Scale
 from orrery.config.errors import ConfigError, Problem, nearest
 from orrery.config.merge import deep_merge
 from orrery.config.places import Elsewhere, Places, Problems, Written
+from orrery.config.resolving import resolve
 from orrery.config.study import ResolvedStudy
-from orrery.config.resolving import Resolver
 from orrery.config.validation import validate
 from orrery.config.workflow import WorkflowConfig
 from orrery.config.yaml_file import load_yaml, shown_path
 
 TARGETS = frozenset(
-    "all data trajectories analyses comparisons figures claims report reports store prune verify estimate explain "
-    "publish index".split()
+    (
+        *("all", "data", "trajectories", "analyses", "comparisons", "figures", "claims", "report", "reports"),
+        *("store", "publish", "index", "prune", "verify", "estimate", "explain"),
+    )
 )
 """Names that targets of the workflow and folders of the results have; no study can be called so."""
 
@@ -87,7 +88,7 @@ def load_studies(workflow: WorkflowConfig) -> dict[str, ResolvedStudy]:
 
 def _load(path: Path, workflow: WorkflowConfig, problems: Problems) -> ResolvedStudy | None:
     if not _STUDY.fullmatch(path.stem) or path.stem in TARGETS:
-        message = f"'{path.stem}' cannot name a study; rename the file (letters, digits, . _ -, no name of a target)"
+        message = f"'{path.stem}' cannot name a study; use letters, digits, . _ - and no name of a target"
         problems.add(Problem(shown_path(path), None, "", message))
         return None
     try:
@@ -98,12 +99,9 @@ def _load(path: Path, workflow: WorkflowConfig, problems: Problems) -> ResolvedS
     chosen = None
     for scale in get_args(Scale):
         found = Problems()
-        study = Resolver(document, scale, workflow.device, found).resolve(path)
-        if study is not None:
-            scaled = Written(document, ("scales", scale))
-            check_study(study, Places((Written(document), scaled)), found)
+        study = resolve(document, path, scale, workflow.device, found)
         problems.add(*found.in_order())
-        if scale == workflow.scale and not found:
+        if scale == workflow.scale:
             chosen = study
     return chosen
 

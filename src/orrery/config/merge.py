@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orrery.config.errors import nearest
+
 
 def deep_merge(base: Any, over: Any) -> Any:
     """Return ``base`` with ``over`` laid over it: mappings merge key by key, all else is replaced.
@@ -41,10 +43,9 @@ def set_path(base: Any, path: Sequence[str | int], value: Any) -> Any:
         return [set_path(item, rest, value) if index == key else item for index, item in enumerate(base)]
     if isinstance(base, Mapping) or base is None:
         here = dict(base or {})
-        if isinstance(key, int) and str(key) not in here:
-            raise LookupError(
-                f"there is no list here that item {key} could belong to; write the list in the study"
-            )
-        here[str(key)] = set_path(here.get(str(key)), rest, value)
+        name = str(key)
+        if rest and isinstance(rest[0], int) and name not in here:
+            raise LookupError(f"there is no list '{name}' in the study; {nearest(name, here)}")
+        here[name] = set_path(here.get(name), rest, value)
         return here
     raise LookupError(f"'{key}' would lie inside of the plain value {base!r}")

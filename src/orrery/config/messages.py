@@ -107,7 +107,8 @@ def _choice(value: Any, context: Mapping[str, Any]) -> str:
 def _tag(value: Any, context: Mapping[str, Any]) -> str:
     names = [tag.strip("'") for tag in str(context["expected_tags"]).split(", ")]
     key = str(context["discriminator"]).strip("'")
-    return f"has the {key} '{context['tag']}', which is not known; {_all_and_nearest(str(context['tag']), names)}"
+    tag = str(context["tag"])
+    return f"has the {key} '{tag}', which is not known; {_all_and_nearest(tag, names)}"
 
 
 def _all_and_nearest(word: str, names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from orrery.config.errors import ConfigError, Problem
@@ -12,12 +12,13 @@ from orrery.config.yaml_file import Document, Key
 
 @dataclass(frozen=True)
 class Place:
-    """File, line and key of a value, and how much of the asked path was found there."""
+    """File, line and key of a value, how much of the path was found, and the path if the key is another."""
 
     file: str
     line: int | None
     key: Key
-    depth: int
+    depth: float
+    about: str = ""
 
 
 class Layer(Protocol):
@@ -44,21 +45,18 @@ class Written:
 
 @dataclass(frozen=True)
 class Set:
-    """One value put at ``target`` by the key ``source`` of a document (an axis, a derived value)."""
+    """One value put at ``target`` by a grid, which says so at ``source``."""
 
-    document: Document
     target: Key
-    source: Key
+    source: Place
 
     def find(self, path: Key) -> Place | None:
-        shared = self.target[: len(path)]
-        if tuple(map(str, path[: len(shared)])) != tuple(map(str, shared)) or len(path) < len(self.target):
+        shared = min(len(path), len(self.target))
+        if tuple(map(str, path[:shared])) != tuple(map(str, self.target[:shared])):
             return None
-        for depth in range(len(self.source), -1, -1):
-            line = self.document.lines.get(self.source[:depth])
-            if line is not None:
-                return Place(self.document.file, line, self.source, len(path))
-        return None
+        # of a mapping on the way to the target only what no file wrote is the grid's doing
+        depth = len(path) if shared == len(self.target) else len(path) - 0.5
+        return replace(self.source, depth=depth, about=".".join(map(str, path)))
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,8 @@ class Places:
     def problem(self, path: Key, message: str) -> Problem:
         """Return the problem ``message`` at ``path``."""
         place = self.locate(path)
+        if place.about:
+            message = f"{place.about} {message}"
         return Problem(place.file, place.line, ".".join(map(str, place.key)), message)
 
 

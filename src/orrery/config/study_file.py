@@ -1,4 +1,4 @@
-"""The shape of a study file; what depends on an extension (system, dataset, methods) is checked by its module."""
+"""The shape of a study file; what depends on an extension (system, dataset, method) is checked by its module."""
 
 from __future__ import annotations
 
@@ -71,4 +71,4 @@ class Override(Closed):
     streams: Open | None = Field(None, description="changes to the streams of random numbers")
     copies: Open | None = Field(None, description="changes to the copies")
     record: Open | None = Field(None, description="changes to what is recorded")
-    analyses: dict[str, Open] | None = Field(None, description="changes to settings of analyses, by name")
+    analyses: dict[str, Open] = Field({}, description="changes to settings of analyses, by name")

@@ -59,7 +59,7 @@ def _path_in(data: Any, location: Sequence[str | int], kind: str) -> tuple[Key, 
         )
         if inside:
             path.append(token)
-            here = here[token]  # type: ignore[index]
+            here = here[token]
         elif last and kind == "missing" and isinstance(here, Mapping | list | tuple):
             path.append(token)
         else:
@@ -70,7 +70,7 @@ def _path_in(data: Any, location: Sequence[str | int], kind: str) -> tuple[Key, 
 def _without_other_branches(
     located: list[tuple[Key, dict[Key, str], Any]],
 ) -> Iterable[tuple[Key, list[Any]]]:
-    """Group errors by place; where a union was tried, keep those of the branch that came nearest to fitting."""
+    """Group errors by place; where a union was tried, keep those of the branch that came nearest."""
     unions: dict[Key, dict[str, list[tuple[Key, Any]]]] = {}
     for path, branches, error in located:
         for position, branch in branches.items():
@@ -127,7 +127,7 @@ def _alternatives(annotation: Any) -> list[Any]:
 
 
 def _fitting(kinds: list[Any], data: Any) -> list[Any]:
-    """Drop the models whose ``kind`` (any field with a fixed choice) is not the one in ``data``, if any is left."""
+    """Drop the models whose ``kind`` (any field with a fixed choice) is not that of ``data``, if any is left."""
 
     def fits(kind: Any) -> bool:
         if not _is_model(kind) or not isinstance(data, Mapping):

@@ -1,8 +1,8 @@
 """A YAML file as plain data, with the line of every key.
 
-Scalars are read as YAML 1.2 does, since YAML 1.1 (what PyYAML reads) surprises: there ``1e-3`` is text, ``no`` is
-false, ``010`` is eight and ``1:30`` is ninety. Keys are always text. A key written twice is an error, and so is any
-tag, since a tag is how YAML builds objects.
+Scalars are read as YAML 1.2 does, since YAML 1.1 (what PyYAML reads) surprises: there ``1e-3`` is text, ``no``
+is false, ``010`` is eight and ``1:30`` is ninety. Keys are always text. A key written twice is an error, and so is
+any tag, since a tag is how YAML builds objects.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -31,10 +31,10 @@ _DEEPEST = 60
 """Levels of nesting; more would exhaust the interpreter's stack further on."""
 
 
-class _Loader(_Base):  # type: ignore[misc]
+class _Loader(_Base):
     """The parser with the scalars of YAML 1.2."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -67,7 +67,7 @@ class Document:
     lines: dict[Key, int]
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A problem at a line of the file being read."""
 
     def __init__(self, line: int, key: Key, message: str) -> None:
@@ -127,7 +127,7 @@ def parse_yaml(text: str, file: str) -> Document:
     reader = _Reader()
     try:
         data = reader.value(node, (), ())
-    except _Refused as refused:
+    except _RefusedError as refused:
         reader.problems.append(refused.problem)
         data = None
     if reader.problems:
@@ -148,13 +148,13 @@ class _Reader:
         self.lines.setdefault(key, line)
         self._count += 1
         if id(node) in parents:
-            raise _Refused(line, key, "refers to itself through an alias")
+            raise _RefusedError(line, key, "refers to itself through an alias")
         if self._count > _LARGEST:
-            raise _Refused(
+            raise _RefusedError(
                 line, key, f"the file holds more than {_LARGEST} values with its aliases written out"
             )
         if len(parents) > _DEEPEST:
-            raise _Refused(line, key, f"is nested more than {_DEEPEST} levels deep")
+            raise _RefusedError(line, key, f"is nested more than {_DEEPEST} levels deep")
         inside = (*parents, id(node))
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return {
@@ -165,7 +165,7 @@ class _Reader:
             return [self.value(child, (*key, index), inside) for index, child in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node, line, key)
-        raise _Refused(
+        raise _RefusedError(
             line, key, f"the tag {node.tag.replace(_TAG, '!!')} is not allowed; write plain values"
         )
 
@@ -176,13 +176,13 @@ class _Reader:
         for name_node, child in node.value:
             line = name_node.start_mark.line + 1
             if not isinstance(name_node, yaml.ScalarNode):
-                raise _Refused(line, key, "a key must be text")
+                raise _RefusedError(line, key, "a key must be text")
             name = name_node.value
             if name_node.tag == _TAG + "merge":
                 sources = child.value if isinstance(child, yaml.SequenceNode) else [child]
                 for source in sources:
                     if not isinstance(source, yaml.MappingNode) or id(source) in parents:
-                        raise _Refused(line, (*key, name), "'<<' takes a mapping, or a list of mappings")
+                        raise _RefusedError(line, (*key, name), "'<<' takes a mapping, or a list of mappings")
                     for merged_name, merged_child in self._pairs(source, key, (*parents, id(source))):
                         merged.setdefault(merged_name, merged_child)
                 continue
@@ -212,9 +212,11 @@ def _scalar(node: Any, line: int, key: Key) -> Any:
         if kind == "float":
             return float(re.sub(r"\.(?=[iInN])", "", text))
     except (ValueError, KeyError):
-        raise _Refused(
+        raise _RefusedError(
             line, key, f"'{text}' is not a value of the type {node.tag.replace(_TAG, '!!')}"
         ) from None
     if kind in ("str", "merge"):
         return text
-    raise _Refused(line, key, f"the tag {node.tag.replace(_TAG, '!!')} is not allowed; write plain values")
+    raise _RefusedError(
+        line, key, f"the tag {node.tag.replace(_TAG, '!!')} is not allowed; write plain values"
+    )
