@@ -45,6 +45,8 @@ class Streams:
             if stream not in STREAMS:
                 raise OrreryError(f"streams.{stream}: there is no such stream; {nearest(stream, STREAMS)}")
             given = {word: value for word, value in dict(rule or {}).items() if value is not None}
+            if "hold" in given and given.get("shift") == 0:
+                del given["shift"]
             word, value = next(iter(given.items()), ("", None))
             if (
                 len(given) != 1

@@ -1,0 +1,30 @@
+"""Element-wise activations with their backward rules, each differentiable once more for tangents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+Elementwise = Callable[[torch.Tensor], torch.Tensor]
+# (gradient with respect to the activation, input, activation) -> gradient with respect to the input
+Backward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Activation:
+    forward: Elementwise
+    backward: Backward
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Activation(torch.relu, lambda d, z, a: torch.ops.aten.threshold_backward(d, a, 0)),
+    "tanh": Activation(torch.tanh, lambda d, z, a: torch.ops.aten.tanh_backward(d, a)),
+    "sigmoid": Activation(torch.sigmoid, lambda d, z, a: torch.ops.aten.sigmoid_backward(d, a)),
+    "gelu": Activation(torch.nn.functional.gelu, lambda d, z, a: torch.ops.aten.gelu_backward(d, z)),
+    "elu": Activation(
+        torch.nn.functional.elu, lambda d, z, a: torch.ops.aten.elu_backward(d, 1.0, 1.0, 1.0, False, z)
+    ),
+    "identity": Activation(lambda z: z, lambda d, z, a: d),
+}

@@ -1,0 +1,50 @@
+"""Online gradient descent in the dual variable u = log x: u <- clip(u - rate e^u f'(e^u), log lower, 0)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from orrery.config.closed import Closed
+from orrery.systems.starts import Grid
+
+if TYPE_CHECKING:
+    import torch
+
+    from orrery.numerics.streams import Streams
+    from orrery.systems.system import System
+
+
+class Settings(Closed):
+    """Online gradient descent in the dual variable u = log x: u <- clip(u - rate e^u f'(e^u), log lower, 0)."""
+
+    kind: Literal["dual-descent"] = "dual-descent"
+    objective: Literal["tangent", "square", "quartic"] = Field(
+        "tangent", description="f(x) = sum over coordinates of tan x, x^2 or x^4"
+    )
+    rate: float = Field(gt=0, description="step size")
+    lower: float = Field(0.01, gt=0, lt=1, description="lower end of the box in x; the upper end is 1")
+    start: Grid = Field(description="grid of starts of u; seed n starts at grid point n")
+
+
+def build(
+    settings: Settings, *, dataset: Any = None, dtype: torch.dtype, device: torch.device, streams: Streams
+) -> System:
+    """The system of these settings; its state is the variable ``u`` of shape (run, coordinate)."""
+    import torch
+
+    from orrery.systems.descent import dual_descent, descent_system
+
+    return descent_system(
+        dual_descent,
+        name="u",
+        primal=torch.exp,
+        objective=settings.objective,
+        rate=settings.rate,
+        lower=settings.lower,
+        start=settings.start,
+        dtype=dtype,
+        device=device,
+        streams=streams,
+    )

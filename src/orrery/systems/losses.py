@@ -1,0 +1,112 @@
+"""Losses with their output link, factor and reduction, and their gradient with respect to the last layer.
+
+Targets are always one row of numbers per sample: one-hot rows for labels. Outputs may have their class axis anywhere,
+so that the same code serves networks that keep samples last and modules that keep them first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from orrery.systems.network_settings import CrossEntropy, Mse
+from orrery.systems.network_settings import Loss as LossSettings
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss on the last layer.
+
+    Attributes:
+        kind: ``likelihood`` (cross-entropy, nll) or ``squares``.
+        link: applied to the last layer before the loss.
+        reduction: ``mean``, ``sum`` or ``sample-mean``.
+        factor: on the whole.
+    """
+
+    kind: str
+    link: str
+    reduction: str
+    factor: float
+
+    def weight(self, samples: int, outputs: int) -> float:
+        """What multiplies the sum over samples and outputs."""
+        if self.reduction == "sum":
+            return self.factor
+        if self.reduction == "mean" and self.kind == "squares":
+            return self.factor / (samples * outputs)
+        return self.factor / samples
+
+    def value(self, layer: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss of one run, scalar, from ``layer (sample, output)`` and ``targets (sample, output)``."""
+        outputs = self.outputs(layer, axis=-1)
+        weight = self.weight(outputs.shape[0], outputs.shape[1])
+        if self.kind == "squares":
+            return ((outputs - targets) ** 2).sum() * weight
+        return -(outputs * targets).sum() * weight
+
+    def summed(self, layer: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Sum over samples and outputs without factor, from ``layer (run, output, sample)``, one per run."""
+        outputs = self.outputs(layer, axis=1)
+        if self.kind == "squares":
+            return ((outputs - targets) ** 2).sum(dim=(1, 2))
+        return -(outputs * targets).sum(dim=(1, 2))
+
+    def outputs(self, layer: torch.Tensor, axis: int) -> torch.Tensor:
+        """The last layer after the link."""
+        match self.link:
+            case "log-softmax":
+                return torch.log_softmax(layer, dim=axis)
+            case "softmax":
+                return torch.softmax(layer, dim=axis)
+            case "sigmoid":
+                return torch.sigmoid(layer)
+            case "tanh":
+                return torch.tanh(layer)
+        return layer
+
+    def value_and_gradient(
+        self, layer: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss of each run and its gradient with respect to the last layer.
+
+        Args:
+            layer: (group, copy, output, sample).
+            targets: (group, 1, output, sample).
+
+        Returns:
+            loss (group, copy) and gradient, shaped like ``layer``.
+        """
+        outputs = self.outputs(layer, axis=-2)
+        weight = self.weight(layer.shape[-1], layer.shape[-2])
+        if self.kind == "likelihood":
+            value = (outputs * targets).sum(dim=(-2, -1)) * -weight
+            if self.link == "log-softmax":
+                return value, (torch.exp(outputs) - targets) * weight
+            return value, (targets * -weight).expand_as(layer)
+        difference = outputs - targets
+        value = (difference * difference).sum(dim=(-2, -1)) * weight
+        return value, self._through_link(outputs, difference * (2 * weight))
+
+    def _through_link(self, outputs: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        match self.link:
+            case "log-softmax":
+                return slope - torch.exp(outputs) * slope.sum(dim=-2, keepdim=True)
+            case "softmax":
+                return outputs * (slope - (outputs * slope).sum(dim=-2, keepdim=True))
+            case "sigmoid":
+                return slope * outputs * (1 - outputs)
+            case "tanh":
+                return slope * (1 - outputs * outputs)
+        return slope
+
+
+def loss_of(settings: LossSettings) -> Loss:
+    """The loss of these settings; cross-entropy is the likelihood of a log-softmax."""
+    match settings:
+        case Mse():
+            return Loss("squares", settings.link, settings.reduction, settings.factor)
+        case CrossEntropy():
+            return Loss("likelihood", "log-softmax", settings.reduction, settings.factor)
+    return Loss("likelihood", settings.link, settings.reduction, settings.factor)

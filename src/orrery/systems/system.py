@@ -1,0 +1,106 @@
+"""What evolves: a map from state to state, batched over runs.
+
+A state is a dictionary of named tensors, each with a leading run dimension. All randomness of a step arrives in its
+batch, so that a step is a pure function that can be iterated, replayed, perturbed and differentiated
+(``torch.func.jvp`` and ``vmap``). Training iterates this same function; there is no second implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    State = dict[str, torch.Tensor]
+    Batch = dict[str, torch.Tensor]
+    Byproducts = dict[str, torch.Tensor]
+
+ROLES = ("weight", "bias", "momentum", "second-moment", "statistic", "variable", "flag")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One named tensor of the state, without its run dimension.
+
+    Attributes:
+        name: e.g. ``fc1.weight``, or ``fc1.weight.momentum`` for what an optimizer carries along.
+        shape: shape of one run.
+        role: one of :data:`ROLES`.
+        dims: names of the dimensions, or empty where they have none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    dims: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of components that the tensor adds to the state of one run."""
+        result = 1
+        for length in self.shape:
+            result *= length
+        return result
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which runs a state holds: one entry per run, seed-major, copies innermost."""
+
+    seeds: tuple[int, ...]
+    copies: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.seeds) != len(self.copies):
+            raise ValueError("seeds and copies must have one entry per run")
+
+    @property
+    def count(self) -> int:
+        return len(self.seeds)
+
+    @staticmethod
+    def product(seeds: tuple[int, ...] | list[int], copies: int = 1) -> Runs:
+        """All copies of all seeds, seed-major."""
+        return Runs(
+            tuple(seed for seed in seeds for _ in range(copies)),
+            tuple(copy for _ in seeds for copy in range(copies)),
+        )
+
+
+@dataclass(frozen=True)
+class System:
+    """A system of one condition, ready to run on one device.
+
+    Attributes:
+        components: the tensors of the state, in the order in which they are stored.
+        initial: the start of the given runs; copies of a seed are not yet perturbed (training does that).
+        batch: the batch of step ``t`` (0-based: the step that leads from state ``t`` to state ``t + 1``), by random
+            access, so that any stretch can be replayed.
+        advance: state, batch and ``t`` to the new state and its by-products. By-products are values of the *old* state on that
+            batch, ``loss (run,)`` first of all. Pure: it never writes into its arguments.
+        observables: name to (shape of one run, function of the state).
+        metrics: name to a function of the state with one value per run, computed on demand.
+        byproducts: names of what ``advance`` returns beside the state.
+    """
+
+    components: tuple[Component, ...]
+    initial: Callable[[Runs], State]
+    batch: Callable[[Runs, int], Batch]
+    advance: Callable[[State, Batch, int], tuple[State, Byproducts]]
+    observables: Mapping[str, tuple[tuple[int, ...], Callable[[State], torch.Tensor]]] = field(
+        default_factory=dict
+    )
+    metrics: Mapping[str, Callable[[State], torch.Tensor]] = field(default_factory=dict)
+    byproducts: tuple[str, ...] = ("loss",)
+
+    def step(self, state: State, batch: Batch, t: int) -> State:
+        """The map itself: the state after step ``t``."""
+        return self.advance(state, batch, t)[0]
+
+    @property
+    def size(self) -> int:
+        """Number of components of the state of one run."""
+        return sum(component.size for component in self.components)

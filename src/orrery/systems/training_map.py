@@ -1,0 +1,159 @@
+"""A network, its loss, its optimizer and its batches put together: training as a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from orrery.numerics.streams import Streams
+from orrery.systems.batches import Groups, SampleIndices, groups_of
+from orrery.systems.evaluation import Evaluation
+from orrery.systems.gradients import Gradient
+from orrery.systems.initial import draw_weights, stack_runs
+from orrery.systems.losses import loss_of
+from orrery.systems.mlp import StackedMlp
+from orrery.systems.modules import StackedModule, fresh_weights
+from orrery.systems.network_settings import Mlp
+from orrery.systems.optimizers import optimizer_of
+from orrery.systems.samples import Samples, samples_of
+from orrery.systems.schedules import schedule_factor
+from orrery.systems.system import Component, Runs, System
+
+if TYPE_CHECKING:
+    from orrery.systems.network import Settings
+    from orrery.systems.system import Batch, Byproducts, State
+
+
+class Stacked(Protocol):
+    """A stack of networks of one shape: what training and evaluation need of it."""
+
+    weights: tuple[Component, ...]
+    statistics: tuple[Component, ...]
+
+    def differentiate(
+        self, state: State, batch: Batch, t: int
+    ) -> tuple[torch.Tensor, dict[str, Gradient], dict[str, torch.Tensor]]: ...
+
+    def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor: ...
+
+
+def network_system(
+    settings: Settings, *, dataset: Any, dtype: torch.dtype, device: torch.device, streams: Streams
+) -> System:
+    """The system of a network in training; see :class:`orrery.systems.network.Settings`.
+
+    State: the weights, then the statistics of the network (running means), then for each weight what the optimizer
+    carries, named ``<weight>.momentum`` and so on. By-product: ``loss``, of the state before the step on its batch.
+    """
+    samples = samples_of(dataset, dtype, device)
+    loss = loss_of(settings.loss)
+    network: Stacked
+    if isinstance(settings.network, Mlp):
+        widths = (samples.features, *settings.network.hidden, samples.outputs)
+        network = StackedMlp(widths, settings.network.activation, settings.network.bias, loss)
+    else:
+        shape = settings.network.input_shape or (samples.features,)
+        network = StackedModule(settings.network, loss, shape, samples.outputs, dtype, device)
+    optimizer = optimizer_of(settings.optimizer)
+    rate = settings.optimizer.rate
+    carried = tuple(
+        Component(f"{weight.name}.{ending}", weight.shape, role, weight.dims)
+        for weight in network.weights
+        for ending, role in optimizer.buffers
+    )
+    names = [
+        (weight.name, tuple(f"{weight.name}.{ending}" for ending, _ in optimizer.buffers))
+        for weight in network.weights
+    ]
+
+    def advance(state: State, batch: Batch, t: int) -> tuple[State, Byproducts]:
+        value, gradients, statistics = network.differentiate(state, batch, t)
+        now = rate * schedule_factor(settings.schedule, t)
+        moved: State = {}
+        buffers: State = {}
+        for name, carries in names:
+            moved[name], after = optimizer.update(
+                state[name], gradients[name], tuple(state[carry] for carry in carries), now, t
+            )
+            buffers.update(zip(carries, after, strict=True))
+        return {**moved, **statistics, **buffers}, {"loss": value}
+
+    evaluation = Evaluation(network, loss, samples)
+    probe = samples.split(settings.probe.split)
+    shown = min(settings.probe.count, len(probe.inputs))
+    chosen = torch.from_numpy(streams.generator("probe", 0, "samples").permutation(len(probe.inputs))[:shown])
+    fixed = probe.inputs[chosen.to(device)]
+
+    def outputs(state: State) -> torch.Tensor:
+        return loss.outputs(network.predict(state, fixed), axis=1).transpose(1, 2)
+
+    return System(
+        components=(*network.weights, *network.statistics, *carried),
+        initial=_initial(settings, network, carried, dtype, device, streams),
+        batch=_batches(settings, samples, device, streams),
+        advance=advance,
+        observables={"outputs": ((shown, samples.outputs), outputs)},
+        metrics=evaluation.metrics(),
+    )
+
+
+def _initial(
+    settings: Settings,
+    network: Stacked,
+    carried: tuple[Component, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+    streams: Streams,
+) -> Callable[[Runs], State]:
+    def initial(runs: Runs) -> State:
+        state: State = {}
+        own: dict[int, State] = {}
+        if isinstance(network, StackedModule):
+            # A module initialises itself by rules of its own; its constructor runs once per seed.
+            own = {
+                seed: fresh_weights(network.settings, streams.word("init", seed))
+                for seed in dict.fromkeys(runs.seeds)
+            }
+        keeps_own = bool(own) and settings.initialisation.kind == "default"
+
+        def draw(component: Component, seed: int) -> Any:
+            if component.role == "statistic" or keeps_own and settings.initialisation.biases == "drawn":
+                factor = 1.0 if component.role == "statistic" else settings.initialisation.scale
+                return own[seed][component.name].detach().double().numpy() * factor
+            return draw_weights(component, network.weights, settings.initialisation, streams, seed)
+
+        for component in (*network.weights, *network.statistics):
+            state[component.name] = stack_runs(
+                runs, lambda seed, component=component: draw(component, seed), dtype, device
+            )
+        for component in carried:
+            state[component.name] = torch.zeros((runs.count, *component.shape), dtype=dtype, device=device)
+        return state
+
+    return initial
+
+
+def _batches(
+    settings: Settings, samples: Samples, device: torch.device, streams: Streams
+) -> Callable[[Runs, int], Batch]:
+    train = samples.train
+    indices = SampleIndices(settings.batches, len(train.inputs), streams, device)
+    whole = {"inputs": train.inputs[None], "targets": train.targets[None]}
+    grouped: dict[Runs, Groups] = {}
+
+    def batch(runs: Runs, t: int) -> Batch:
+        if indices.every_sample:
+            return whole
+        groups = grouped.get(runs)
+        if groups is None:
+            groups = grouped[runs] = groups_of(runs, streams, indices.shared)
+        chosen = indices.at(groups, t)
+        flat = chosen.reshape(-1)
+        return {
+            "inputs": train.inputs.index_select(0, flat).unflatten(0, chosen.shape),
+            "targets": train.targets.index_select(0, flat).unflatten(0, chosen.shape),
+        }
+
+    return batch

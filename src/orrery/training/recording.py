@@ -1,0 +1,262 @@
+"""What is recorded of a segment, and the way from the states to the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from orrery.config.errors import OrreryError, nearest
+from orrery.systems.system import Component, System
+from orrery.training.schedule import evaluated_steps, recorded_steps
+from orrery.trajectory.writer import Writer
+
+if TYPE_CHECKING:
+    from orrery.systems.system import Byproducts, State
+
+# States gathered on a GPU before they go to the host in one transfer, so that the device need not wait at every step.
+STAGED_STEPS = 32
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one segment records.
+
+    Attributes:
+        components: tensors of the state that are recorded.
+        steps: steps at which state and observables are.
+        observables: name to (shape, function of the state).
+        byproducts: recorded at every step.
+        evaluations: metric to function of the state.
+        evaluated: steps of the evaluations.
+    """
+
+    components: tuple[Component, ...]
+    steps: list[int]
+    observables: Mapping[str, tuple[tuple[int, ...], Callable[[State], torch.Tensor]]]
+    byproducts: tuple[str, ...]
+    evaluations: Mapping[str, Callable[[State], torch.Tensor]]
+    evaluated: list[int]
+
+
+def plan_recording(
+    system: System,
+    record: Mapping[str, Any],
+    first: int,
+    last: int,
+    projection: Callable[[int], Callable[[State], torch.Tensor]],
+) -> Recording:
+    """Look up what the record settings name.
+
+    Raises:
+        OrreryError: a pattern, observable or metric that the system does not have.
+    """
+    observables = {
+        name: _named("record.observables", name, system.observables)
+        for name in record.get("observables") or ()
+    }
+    if record.get("projection"):
+        dimension = int(record["projection"]["dimension"])
+        observables["projection"] = ((dimension,), projection(dimension))
+    byproducts = dict.fromkeys(system.byproducts)
+    for name in record.get("metrics") or ():
+        _named("record.metrics", name, byproducts)
+    evaluate = record.get("evaluate") or {}
+    return Recording(
+        components=_chosen(system.components, record.get("state", "all")),
+        steps=recorded_steps(record.get("steps") or {"every": 1}, first, last),
+        observables=observables,
+        byproducts=tuple(record.get("metrics") or ()),
+        evaluations={
+            name: _named("record.evaluate.metrics", name, system.metrics)
+            for name in evaluate.get("metrics") or ()
+        },
+        evaluated=evaluated_steps(int(evaluate["every"]), first, last) if evaluate else [],
+    )
+
+
+def _named(place: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise OrreryError(f"{place}: this system has no '{name}'; {nearest(name, known)}")
+    return known[name]
+
+
+def _chosen(components: Sequence[Component], patterns: str | Sequence[str]) -> tuple[Component, ...]:
+    if patterns == "all":
+        return tuple(components)
+    for pattern in patterns:
+        if not any(fnmatchcase(component.name, pattern) for component in components):
+            known = [component.name for component in components]
+            raise OrreryError(
+                f"record.state: '{pattern}' matches no tensor of this system; {nearest(pattern, known)}"
+            )
+    return tuple(
+        component
+        for component in components
+        if any(fnmatchcase(component.name, pattern) for pattern in patterns)
+    )
+
+
+@dataclass
+class _Staged:
+    step: int
+    loss: torch.Tensor
+    byproducts: Byproducts | None
+    state: dict[str, torch.Tensor] | None = None
+    observables: dict[str, torch.Tensor] = field(default_factory=dict)
+    evaluations: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class Recorder:
+    """Takes every state with its by-products, finds the runs that diverged, and hands what is recorded to the store.
+
+    A run has diverged at the first step at which its loss is not finite: from that step on all that is recorded of it is
+    NaN. On a GPU, states are staged and checked in portions.
+
+    Args:
+        writer: of the store.
+        recording: what is recorded.
+        last: last step of the segment; its by-products belong to the next one.
+        status: 0 or 1 per run, from the segment before.
+        last_step: last finite step per run.
+        device: of the states.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        recording: Recording,
+        last: int,
+        status: np.ndarray,
+        last_step: np.ndarray,
+        device: torch.device,
+    ) -> None:
+        self._writer = writer
+        self._recording = recording
+        self._last = last
+        self.status = status.copy()
+        self.last_step = last_step.copy()
+        self._steps = set(recording.steps)
+        self._evaluated = set(recording.evaluated)
+        self._names = [component.name for component in recording.components]
+        self._capacity = 1 if device.type == "cpu" else STAGED_STEPS
+        self._pending: list[_Staged] = []
+        self._stopped = bool(self.status.any())
+
+    @property
+    def all_stopped(self) -> bool:
+        return bool(self.status.all())
+
+    def put(self, step: int, state: State, byproducts: Byproducts) -> bool:
+        """Take the state after ``step`` and its by-products.
+
+        Returns:
+            Whether further runs were found to have diverged.
+        """
+        staged = _Staged(step, byproducts["loss"], byproducts if step < self._last else None)
+        if step in self._steps:
+            staged.state = {name: state[name] for name in self._names}
+            for name, (_, function) in self._recording.observables.items():
+                staged.observables[name] = function(state)
+        if step in self._evaluated:
+            for name, metric in self._recording.evaluations.items():
+                staged.evaluations[name] = metric(state)
+        self._pending.append(staged)
+        return len(self._pending) >= self._capacity and self.flush()
+
+    def flush(self) -> bool:
+        """Hand over what is staged; whether further runs were found to have diverged."""
+        if not self._pending:
+            return False
+        pending = self._to_host(self._pending)
+        self._pending = []
+        found = False
+        for staged in pending:
+            found = self._check(staged) or found
+            if self._stopped:
+                staged = self._blanked(staged)
+            self._write(staged)
+        self.last_step[self.status == 0] = pending[-1].step
+        return found
+
+    def _check(self, staged: _Staged) -> bool:
+        # One sum tells that all losses are finite; only if it is not are the runs looked at.
+        if math.isfinite(float(staged.loss.sum())):
+            return False
+        self.last_step[self.status == 0] = staged.step - 1
+        bad = ~torch.isfinite(staged.loss).numpy() & (self.status == 0)
+        if not bad.any():
+            return False
+        self.status[bad] = 1
+        self._stopped = True
+        return True
+
+    def _blanked(self, staged: _Staged) -> _Staged:
+        gone = torch.from_numpy(self.status == 1)
+
+        def blank(values: Mapping[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
+            return {name: blank_runs(tensor, gone) for name, tensor in (values or {}).items()}
+
+        return _Staged(
+            staged.step,
+            staged.loss,
+            None if staged.byproducts is None else blank(staged.byproducts),
+            None if staged.state is None else blank(staged.state),
+            blank(staged.observables),
+            blank(staged.evaluations),
+        )
+
+    def _write(self, staged: _Staged) -> None:
+        if staged.state is not None:
+            self._writer.record(staged.step, staged.state)
+            for name, values in staged.observables.items():
+                self._writer.record_observable(name, staged.step, values)
+        if staged.byproducts is not None:
+            for name in self._recording.byproducts:
+                self._writer.record_metric(name, staged.step, staged.byproducts[name])
+        for name, values in staged.evaluations.items():
+            self._writer.record_metric(name, staged.step, values)
+
+    def _to_host(self, pending: list[_Staged]) -> list[_Staged]:
+        """All staged tensors on the host; from a GPU one transfer per tensor name and portion."""
+        if pending[0].loss.device.type == "cpu":
+            return pending
+        moved = [
+            _Staged(staged.step, staged.loss, None if staged.byproducts is None else {}) for staged in pending
+        ]
+
+        def move(part: str) -> None:
+            holders = [
+                (i, getattr(staged, part)) for i, staged in enumerate(pending) if getattr(staged, part)
+            ]
+            for name in holders[0][1] if holders else ():
+                block = torch.stack([values[name] for _, values in holders]).cpu()
+                for (i, _), row in zip(holders, block, strict=True):
+                    target = getattr(moved[i], part)
+                    if target is None:
+                        target = {}
+                        setattr(moved[i], part, target)
+                    target[name] = row
+
+        for part in ("byproducts", "state", "observables", "evaluations"):
+            move(part)
+        for staged, host in zip(moved, torch.stack([staged.loss for staged in pending]).cpu(), strict=True):
+            staged.loss = host
+        for staged, original in zip(moved, pending, strict=True):
+            if original.state is not None and staged.state is None:
+                staged.state = {}
+        return moved
+
+
+def blank_runs(tensor: torch.Tensor, gone: torch.Tensor) -> torch.Tensor:
+    """The tensor ``(run, ...)`` with NaN in the rows of the runs that are gone; the other rows keep their bits."""
+    if not tensor.is_floating_point():
+        return tensor
+    result = tensor.clone()
+    result[gone.to(tensor.device)] = math.nan
+    return result
