@@ -14,8 +14,8 @@ import zarr
 
 from orrery.trajectory.layout import MEBIBYTE, Layout, codecs
 
-# The blocks of a chunk that Blosc compresses with several threads lie in the order in which they were finished,
-# so that equal data would have other bytes in each run. Chunks are already compressed in parallel.
+# The blocks of a chunk that Blosc compresses with several threads lie in the order in which they were
+# finished, so that equal data would have other bytes in each run.
 numcodecs.blosc.use_threads = False
 
 
@@ -30,8 +30,8 @@ def create(
 ) -> zarr.Array[Any]:
     """Create an array whose missing chunks can be told from written ones.
 
-    Empty chunks are written (that choice is not stored in the array, so it is made here at each creation), the
-    fill value of floating-point arrays is NaN, and every chunk ends in a checksum.
+    Empty chunks are written (that choice is not stored in the array, so it is made here at each creation),
+    the fill value of floating-point arrays is NaN, and every chunk ends in a checksum.
     """
     kind = np.dtype(dtype)
     chunks = layout.chunk if layout else small_chunks(shape, kind.itemsize)
@@ -78,7 +78,7 @@ def consolidate(path: Path) -> None:
     cannot go stale.
     """
     with warnings.catch_warnings():
-        # That other libraries may not know consolidated metadata does no harm: they read the files themselves.
+        # Libraries that do not know consolidated metadata read the files themselves: no harm done.
         warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata")
         for name in sorted(zarr.open_group(path, mode="r", use_consolidated=False).group_keys()):
             zarr.consolidate_metadata(str(path), path=name, zarr_format=3)

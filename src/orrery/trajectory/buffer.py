@@ -1,65 +1,72 @@
-"""A buffer of steps in memory that is written as whole chunks."""
+"""A buffer of steps in memory that is written as whole chunk files."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import zarr
 
 from orrery.config.errors import OrreryError
 from orrery.trajectory.components import Entry, table_width
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 Values = torch.Tensor | np.ndarray
+Write = Callable[[int, int, "Float[np.ndarray, 'file run row component']"], None]
 
 
 class StepBuffer:
-    """Gathers the rows of an array ``(run, step, component)`` and hands over whole chunks.
+    """Gathers the rows of an array ``(run, step, component)`` and hands over whole chunk files.
 
-    Two buffers take turns: while one is compressed and written by a thread, the other is filled.
+    The values lie as ``(file, run, row, component of the file)``, so that what goes into one file is
+    contiguous and is compressed without another copy. Two buffers take turns: while one is compressed and
+    written by a thread, the other is filled.
 
     Args:
         runs: number of runs.
-        length: steps per buffer; the length of a chunk file along ``step``.
+        file: runs, rows and components of one chunk file.
         entries: the tensors that make a row.
         dtype: of the stored values.
-        write: called with the index of the first row and the rows ``(run, row, component)``; it must have
-            finished with the rows when it returns. Calls come in order and never overlap.
+        write: called with the index of the first row, the number of rows, and the values, where rows not
+            filled are NaN. Calls come in order and never overlap.
         worker: runs ``write``; ``None`` writes at once in the calling thread.
     """
 
     def __init__(
         self,
         runs: int,
-        length: int,
+        file: tuple[int, int, int],
         entries: Sequence[Entry],
         dtype: np.dtype[Any],
-        write: Callable[[int, np.ndarray], None],
+        write: Write,
         worker: ThreadPoolExecutor | None = None,
     ) -> None:
-        self._shape = (runs, length, table_width(entries))
+        self._runs = runs
+        self._length = file[1]
         self._entries = tuple(entries)
+        files = math.ceil(table_width(entries) / file[2])
+        self._shape = (files, file[0] * math.ceil(runs / file[0]), file[1], file[2])
+        self._padded = self._shape[1] > runs or files * file[2] > table_width(entries)
+        self._pieces = _pieces(entries, file[2])
         self._dtype = dtype
         self._write = write
         self._worker = worker
         self._pending: Future[None] | None = None
-        self._spare: tuple[np.ndarray, list[torch.Tensor]] | None = None
-        self._values, self._views = self._allocate()
+        self._spare: np.ndarray | None = None
+        self._values = self._allocate()
         self._first = 0
         self._filled = 0
         self.written = False
 
-    def _allocate(self) -> tuple[np.ndarray, list[torch.Tensor]]:
-        values = np.empty(self._shape, self._dtype)
-        whole = torch.from_numpy(values)
-        views = [
-            whole[:, :, entry.slice].unflatten(2, entry.shape) if entry.shape else whole[:, :, entry.offset]
-            for entry in self._entries
-        ]
-        return values, views
+    def _allocate(self) -> np.ndarray:
+        if self._padded:
+            return np.full(self._shape, np.nan, self._dtype)
+        return np.empty(self._shape, self._dtype)
 
     @property
     def count(self) -> int:
@@ -72,8 +79,8 @@ class StepBuffer:
         Raises:
             OrreryError: a tensor is missing or has another shape.
         """
-        row = self._filled
-        for entry, view in zip(self._entries, self._views, strict=True):
+        row, runs = self._filled, self._runs
+        for entry, pieces in zip(self._entries, self._pieces, strict=True):
             try:
                 tensor = tensors[entry.name]
             except KeyError:
@@ -81,15 +88,17 @@ class StepBuffer:
                     f"tensor '{entry.name}' is declared but was not given to the recorder; "
                     f"given were {', '.join(sorted(tensors)) or 'none'}"
                 ) from None
-            place = view[:, row]
-            if tensor.shape != place.shape:
+            if tuple(tensor.shape) != (runs, *entry.shape):
                 raise OrreryError(
-                    f"tensor '{entry.name}' has shape {tuple(tensor.shape)} but {tuple(place.shape)} was declared "
-                    "(the first axis counts the runs)"
+                    f"tensor '{entry.name}' has shape {tuple(tensor.shape)} but {(runs, *entry.shape)} was "
+                    "declared (the first axis counts the runs)"
                 )
-            place.copy_(tensor.detach() if isinstance(tensor, torch.Tensor) else torch.from_numpy(tensor))
+            # NumPy copies strided rows half again as fast as torch does.
+            flat = host(tensor).reshape(runs, -1)
+            for source, file, target in pieces:
+                self._values[file, :runs, row, target] = flat[:, source]
         self._filled = row + 1
-        if self._filled == self._shape[1]:
+        if self._filled == self._length:
             self.flush()
 
     def flush(self) -> None:
@@ -98,16 +107,16 @@ class StepBuffer:
             return
         self.written = True
         self.wait()
-        rows, first = self._values[:, : self._filled], self._first
-        self._first += self._filled
+        values, first, rows = self._values, self._first, self._filled
+        values[:, :, rows:] = np.nan
+        self._first += rows
         self._filled = 0
         if self._worker is None:
-            self._write(first, rows)
+            self._write(first, rows, values)
             return
-        full = (self._values, self._views)
-        self._values, self._views = self._spare or self._allocate()
-        self._spare = full
-        self._pending = self._worker.submit(self._write, first, rows)
+        self._values = self._allocate() if self._spare is None else self._spare
+        self._spare = values
+        self._pending = self._worker.submit(self._write, first, rows, values)
 
     def wait(self) -> None:
         """Wait until the rows handed over are on disk.
@@ -120,10 +129,27 @@ class StepBuffer:
             pending.result()
 
 
-def write_rows(array: zarr.Array[Any]) -> Callable[[int, np.ndarray], None]:
-    """The function that puts rows ``(run, row, component)`` into ``array`` from a given step index on."""
+def host(tensor: Values) -> np.ndarray:
+    """The values of a tensor on any device, without a copy where they can be had without."""
+    if not isinstance(tensor, torch.Tensor):
+        return tensor
+    found = tensor.detach()
+    if found.dtype in (torch.bfloat16, torch.float16):
+        found = found.float()
+    return found.numpy(force=True)
 
-    def write(first: int, rows: np.ndarray) -> None:
-        array[:, first : first + rows.shape[1], :] = rows
 
-    return write
+def _pieces(entries: Sequence[Entry], width: int) -> list[list[tuple[slice, int, slice]]]:
+    """For each tensor the stretches that fall into one file: place in the tensor, file, place in the file."""
+    found = []
+    for entry in entries:
+        start, stop = entry.offset, entry.offset + entry.size
+        pieces = []
+        while start < stop:
+            file = start // width
+            end = min(stop, (file + 1) * width)
+            place = slice(start - file * width, end - file * width)
+            pieces.append((slice(start - entry.offset, end - entry.offset), file, place))
+            start = end
+        found.append(pieces)
+    return found

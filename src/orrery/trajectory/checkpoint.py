@@ -75,8 +75,8 @@ def read_checkpoint(path: str | Path) -> tuple[int, dict[str, torch.Tensor]]:
             values = np.asarray(group[f"tensor_{position}"][...])
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             raise OrreryError(
-                f"{place}: tensor '{name}' cannot be read, its bytes are not those that were written ({error}); "
-                "train the segment of this checkpoint again"
+                f"{place}: tensor '{name}' cannot be read, its bytes are not those that were written "
+                f"({error}); train the segment of this checkpoint again"
             ) from error
         state[str(name)] = torch.from_numpy(np.array(values))
     return int(group.attrs["step"]), state

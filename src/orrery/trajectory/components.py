@@ -69,8 +69,8 @@ def component_table(components: Iterable[ComponentLike]) -> tuple[Entry, ...]:
         dims = tuple(component.dims) or default_dims(component.name, shape)
         if len(dims) != len(shape):
             raise OrreryError(
-                f"tensor '{component.name}' has {len(shape)} axes but {len(dims)} names for them ({', '.join(dims)}); "
-                "name every axis once"
+                f"tensor '{component.name}' has {len(shape)} axes but {len(dims)} names for them "
+                f"({', '.join(dims)}); name every axis once"
             )
         entries.append(Entry(component.name, offset, shape, component.role, dims))
         offset += entries[-1].size

@@ -34,8 +34,8 @@ def dataset(blocks: Sequence[Block]) -> xr.Dataset:
     """All that the stores hold, as one lazy dataset.
 
     Returns:
-        ``state(run, step, component)``, the observables, the metrics on their own step coordinates, ``status``
-        and ``last_step`` of each run.
+        ``state(run, step, component)``, the observables, the metrics on their own step coordinates,
+        ``status`` and ``last_step`` of each run.
     """
     first = blocks[0][0]
     variables: dict[str, tuple[tuple[str, ...], da.Array | np.ndarray]] = {}
@@ -103,8 +103,8 @@ def _check(blocks: Sequence[Block]) -> None:
         for earlier, later in itertools.pairwise(block):
             if later.step[0] <= earlier.step[-1]:
                 raise OrreryError(
-                    f"{earlier.path} ends at step {earlier.step[-1]} but {later.path} of the same runs starts at step "
-                    f"{later.step[0]}; give segments that follow one another"
+                    f"{earlier.path} ends at step {earlier.step[-1]} but {later.path} of the same runs starts "
+                    f"at step {later.step[0]}; give segments that follow one another"
                 )
         if [store.step.tolist() for store in block] != steps:
             raise OrreryError(

@@ -48,6 +48,7 @@ RESERVED = frozenset(
 )
 
 PARTIAL = ".partial"
+BLOSC: dict[str, Any] = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle"}
 
 MEBIBYTE = 2**20
 BUFFER_BYTES = 512 * MEBIBYTE
@@ -153,16 +154,11 @@ def _power_of_two_below(number: int) -> int:
     return 1 << max(0, number.bit_length() - 1)
 
 
-def codecs(shard: bool = False) -> dict[str, Any]:
+def codecs() -> dict[str, Any]:
     """Compression and checksum of every chunk, as keywords of ``zarr.create_array``.
 
     crc32c comes last: without it a flipped bit reads as a wrong number and no error.
     """
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    return {
-        "compressors": [
-            BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),
-            Crc32cCodec(),
-        ]
-    }
+    return {"compressors": [BloscCodec(**BLOSC), Crc32cCodec()]}

@@ -45,8 +45,8 @@ class Series:
         tensor = values.detach() if isinstance(values, torch.Tensor) else torch.as_tensor(values)
         if tensor.shape != (self._runs,):
             raise OrreryError(
-                f"metric '{self.name}' has shape {tuple(tensor.shape)} at step {step}; give one value per run, "
-                f"shape ({self._runs},)"
+                f"metric '{self.name}' has shape {tuple(tensor.shape)} at step {step}; give one value per "
+                f"run, shape ({self._runs},)"
             )
         self._tensor[row].copy_(tensor)
         self._seen[row] = True

@@ -36,8 +36,8 @@ class Source:
             return np.asarray(self._array[key])
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             raise OrreryError(
-                f"{self._path}: {self._where(key)} of array '{self._array.basename}' cannot be read, its bytes "
-                f"are not those that were written ({error}); record the trajectory again"
+                f"{self._path}: {self._where(key)} of array '{self._array.basename}' cannot be read, its "
+                f"bytes are not those that were written ({error}); record the trajectory again"
             ) from error
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:

@@ -180,7 +180,8 @@ class Trajectory:
                 chosen = _take(chosen, dim, (at >= first) & (at <= last))
             if not chosen.sizes["step"]:
                 raise OrreryError(
-                    f"no recorded step lies between {first} and {last}; recorded are {self.steps[0]} to {self.steps[-1]}"
+                    f"no recorded step lies between {first} and {last}; "
+                    f"recorded are {self.steps[0]} to {self.steps[-1]}"
                 )
             chosen = _outcome_until(chosen, int(chosen["step"].values[-1]), self.steps[-1])
         return Trajectory(chosen, self.components, self.observables, self.attributes, self.paths)

@@ -18,7 +18,8 @@ import zarr
 from orrery.config.errors import OrreryError
 from orrery.trajectory import layout as lay
 from orrery.trajectory.arrays import consolidate, create, put
-from orrery.trajectory.buffer import StepBuffer, Values, write_rows
+from orrery.trajectory.buffer import StepBuffer, Values, Write
+from orrery.trajectory.chunks import write_rows
 from orrery.trajectory.components import (
     ComponentLike,
     Entry,
@@ -82,7 +83,8 @@ class Writer:
         self._copies = np.asarray(copies, np.int64)
         if len(self._seeds) != len(self._copies) or not len(self._seeds):
             raise OrreryError(
-                f"{self.path}: {len(self._seeds)} seeds and {len(self._copies)} copies were given; give both for each run"
+                f"{self.path}: {len(self._seeds)} seeds and {len(self._copies)} copies were given; "
+                "give both for each run"
             )
         self._first_run = int(first_run)
         self._steps = None if steps is None else _increasing(steps, self.path)
@@ -233,22 +235,23 @@ class Writer:
         for name, (entries, kind) in tables.items():
             share = budget * rows[name] // sum(rows.values())
             self._layouts[name] = _chooser(self.runs, table_width(entries), kind.itemsize, share)
-            length = self._layouts[name](count).file[1]
-            self._buffers[name] = StepBuffer(
-                self.runs, length, entries, kind, self._array_writer(name), self._worker
-            )
+            file = self._layouts[name](count).file
+            write = self._array_writer(name)
+            self._buffers[name] = StepBuffer(self.runs, file, entries, kind, write, self._worker)
         self._state = self._buffers.get("state")
 
-    def _array_writer(self, name: str) -> Callable[[int, np.ndarray], None]:
-        def write(first: int, rows: np.ndarray) -> None:
-            if name not in self._arrays:
-                self._open_array(name, None if self._steps is None else len(self._steps))
-            write_rows(self._arrays[name])(first, rows)
+    def _array_writer(self, name: str) -> Write:
+        count = None if self._steps is None else len(self._steps)
+        folder = self.partial / name
+
+        def write(first: int, rows: int, values: np.ndarray) -> None:
+            self._open_array(name, count)
+            write_rows(folder, self._arrays[name], self._layouts[name](count), first, rows, values)
 
         return write
 
     def _open_array(self, name: str, count: int | None) -> None:
-        """Create the array; with ``count`` unknown it is long enough for any training and is cut at the end."""
+        """Create the array; with ``count`` unknown it is longer than any training and is cut at the end."""
         if name in self._arrays:
             return
         if name == "state":
