@@ -98,22 +98,21 @@ def write_manifest(store: Path, path: Path, extra: Mapping[str, Any] | None = No
     Raises:
         OrreryError: as ``build``, or ``extra`` uses a key of the manifest itself.
     """
-    content = build(store, sync=True)
     clash = sorted(_OWN_KEYS & set(extra or {}))
     if clash:
         raise OrreryError(f"a manifest writes the key '{clash[0]}' itself: give the extra entry another name")
-    content = sealed({**content, **(extra or {})})
+    content = sealed({**build(store, sync=True), **(extra or {})})
     write_atomically(path, manifest_bytes(content))
     return content
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a manifest with the seal that shows a later edit."""
+    """Return a manifest with the seal over all that it says, so that a later edit of it is noticed."""
     return {**content, "seal": _seal(content)}
 
 
 def manifest_bytes(content: Mapping[str, Any]) -> bytes:
-    """Return the bytes of the manifest file with this content."""
+    """Return the bytes of a sealed manifest as they stand in its file: equal content, equal bytes."""
     text = json.dumps(content, sort_keys=True, indent=0, ensure_ascii=True, allow_nan=False)
     return text.encode("ascii") + b"\n"
 
@@ -137,10 +136,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"manifest {path} has another schema than {SCHEMA}: delete it and run the workflow again"
         )
     try:
-        sealed = content.get("seal") == _seal(content) and content["digest"] == _digest_of(content["files"])
+        untouched = content.get("seal") == _seal(content) and content["digest"] == _digest_of(
+            content["files"]
+        )
     except (KeyError, TypeError, ValueError, OrreryError):
-        sealed = False
-    if not sealed:
+        untouched = False
+    if not untouched:
         raise OrreryError(
             f"manifest {path} was edited since it was written: delete it and run the workflow again"
         )

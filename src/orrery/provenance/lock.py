@@ -1,0 +1,119 @@
+"""One writer for one store, and no writer that outlives the workflow that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from orrery.config.errors import OrreryError
+
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+
+
+class StoreLock:
+    """Exclusive lock on a store: ``with StoreLock(store): …``.
+
+    The lock is the kernel's (``flock`` on ``<store>.lock``), so that it is gone with its holder, however that ended;
+    a file that was left behind locks nothing. On NFS the server keeps it between machines (Linux turns it into
+    a byte-range lock); Lustre has to be mounted with ``flock``. Where a file system locks within one machine
+    only, two machines are kept apart by the workflow's own lock alone.
+
+    Args:
+        path: the store; its folder need not exist, the folder it lies in has to.
+        patience: seconds to wait for another holder before giving up.
+    """
+
+    def __init__(self, path: Path, patience: float = 0.0) -> None:
+        self.path = Path(path)
+        self.file = self.path.with_name(self.path.name + ".lock")
+        self.patience = patience
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> StoreLock:
+        """Take the lock.
+
+        Raises:
+            OrreryError: another live process holds it, or the lock file cannot be written.
+        """
+        deadline = time.monotonic() + self.patience
+        while not self._try():
+            if time.monotonic() >= deadline:
+                raise OrreryError(
+                    f"store {self.path} is being written by {self._holder()}: wait until that ends, or stop it"
+                )
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Release the lock and remove its file."""
+        if self._descriptor is not None:
+            # Removed while still held: whoever opened this file meanwhile sees that it is no longer at its place.
+            with contextlib.suppress(OSError):
+                self.file.unlink()
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _try(self) -> bool:
+        try:
+            descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise OrreryError(f"lock {self.file} cannot be written: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_ino != os.stat(self.file).st_ino:
+                raise BlockingIOError  # the holder before us removed it after we opened it
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T %z")}
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(holder).encode())
+        except (BlockingIOError, FileNotFoundError):
+            os.close(descriptor)
+            return False
+        except OSError as error:
+            os.close(descriptor)
+            raise OrreryError(f"lock {self.file} cannot be taken: {error.strerror}") from None
+        self._descriptor = descriptor
+        return True
+
+    def _holder(self) -> str:
+        try:
+            holder = json.loads(self.file.read_text())
+            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel end this process when the one that started it ends, so that no orphan goes on writing.
+
+    Linux only; elsewhere it does nothing, and the lock on the store is what keeps two writers apart. The signal is
+    SIGTERM's hard sibling SIGKILL: a store appears only when it is whole, so nothing needs to be put in order.
+
+    Args:
+        parent: process that is expected to be the parent; whoever it is where ``None``.
+
+    Raises:
+        SystemExit: the parent had ended before the request was in place.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    expected = os.getppid() if parent is None else parent
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0) != 0:
+        return  # refused, e.g. by a sandbox: the lock remains
+    if os.getppid() != expected:
+        # It ended in between, so the signal will not come.
+        raise SystemExit(1)
