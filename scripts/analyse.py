@@ -1,7 +1,5 @@
 """Run the job of the rule ``analyse``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

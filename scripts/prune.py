@@ -1,7 +1,5 @@
 """Run the target ``prune``."""
 
-from __future__ import annotations
-
 from orrery.stages.housekeeping import prune
 from orrery.stages.runner import run_target
 

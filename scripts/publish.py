@@ -1,7 +1,5 @@
 """Run the job of the rule ``publish``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Run the target ``verify``."""
 
-from __future__ import annotations
-
 from orrery.stages.housekeeping import verify
 from orrery.stages.runner import run_target
 

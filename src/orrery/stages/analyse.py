@@ -52,9 +52,12 @@ def _system(payload: Mapping[str, Any], name: str, described: Mapping[str, Any])
         return None
 
     def build() -> Any:
-        from orrery.training.block import build_system
+        import torch
+
+        from orrery.training.build import build_system
 
         manifests = payload["inputs"][f"dataset of {name}"]
-        return build_system(described["system"], store_of(Path(manifests[0])) if manifests else None)
+        dataset = store_of(Path(manifests[0])) if manifests else None
+        return build_system(described["system"], dataset, torch.device("cpu"))
 
     return build
