@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -108,6 +109,16 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError) as failure:
         obtain(RemoteFile("data.bin", RIGHT, (Given("first", CONTENT),)), tmp_path / "cache")
     assert "cache folder cannot be written" in failure.value.attempts[0].reason
+
+
+def test_what_a_killed_fetch_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    for name, age in ((".fetching-old", 2), (".fetching-now", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_bytes(CONTENT[:10])
+        then = time.time() - age * 24 * 3600
+        os.utime(tmp_path / name, (then, then))
+    obtain(RemoteFile("data.bin", RIGHT, (Given("first", CONTENT),)), tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".fetching-now", "data.bin"]
 
 
 def _obtain_slowly(cache: Path, queue: multiprocessing.Queue[str]) -> None:

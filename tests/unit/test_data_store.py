@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 import zarr
 
 from orrery.config.errors import OrreryError
@@ -20,29 +22,10 @@ from orrery.data.store import open_dataset, write_dataset
 
 CLUSTERS = {"name": "gaussian-clusters", "classes": 4, "dimension": 5, "samples": 400, "test": 40}
 
-OWN = '''
-"""Two concentric rings."""
-
-from typing import Literal
-
-import numpy as np
-
-from orrery.data.api import Arrays, DatasetSettings
-
-
-class Settings(DatasetSettings):
-    name: Literal["rings"]
-    radius: float = 2.0
-
-
-def load(settings, cache, streams):
-    generator = streams.generator("split", settings.split, "rings")
-    labels = np.arange(120) % 2
-    angles = generator.uniform(0, 2 * np.pi, 120)
-    radii = np.where(labels == 0, 1.0, settings.radius)
-    points = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
-    return Arrays(points[:100], labels[:100], points[100:], labels[100:], ("inner", "outer"))
-'''
+DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+OWN = next(
+    block for block in re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL) if "class Settings" in block
+)
 
 
 def write(settings: dict[str, Any], out: Path) -> Path:
@@ -88,7 +71,7 @@ def test_plain_xarray_opens_the_store_without_a_warning(tmp_path: Path) -> None:
     assert found.sizes == {"train_sample": 400, "test_sample": 40, "feature": 5, "class": 4}
     assert found.train_class_counts.values.tolist() == [100] * 4
     assert found.test_class_counts.values.tolist() == [10] * 4
-    dataset = open_dataset(store)
+    dataset = open_dataset(str(store))
     for name in ("train_inputs", "train_labels", "test_inputs", "test_labels"):
         np.testing.assert_array_equal(found[name].values, getattr(dataset, name))
     raw = found.train_inputs * found.input_deviation + found.input_mean
@@ -138,7 +121,7 @@ def test_what_is_no_dataset_is_said(tmp_path: Path) -> None:
 
 def test_constant_inputs_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = OWN.replace("points = np.stack", "points = 0 * np.stack")
-    (tmp_path / "flat_rings.py").write_text(source.replace('Literal["rings"]', "str"))
+    (tmp_path / "flat_rings.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     dataset = open_dataset(write({"name": "flat_rings", "standardise": "none"}, tmp_path / "a"))
@@ -158,9 +141,10 @@ def test_a_dataset_of_ones_own_is_a_module(tmp_path: Path, monkeypatch: pytest.M
     package = tmp_path / "my_data"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "rings.py").write_text(OWN.replace('Literal["rings"]', 'Literal["my_data.rings"]'))
+    (package / "rings.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    settings = {"name": "my_data.rings", "radius": 3.0, "samples": 50, "standardise": "none"}
+    (line,) = re.findall(r"^dataset: .*my_data.*$", DOCS, re.MULTILINE)
+    settings = yaml.safe_load(line)["dataset"]
     dataset = open_dataset(write(settings, tmp_path / "a"))
     assert dataset.class_names == ("inner", "outer")
     assert np.bincount(dataset.train_labels).tolist() == [25, 25]
@@ -171,15 +155,15 @@ def test_a_dataset_of_ones_own_is_a_module(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        ("labels[:100],", "labels[:99],", r"train_inputs has shape \(100, 2\) and train_labels \(99,\)"),
-        ("labels[:100],", "labels[:100] + 1,", "train_labels must be whole numbers from 0 to 1"),
-        ("labels[:100],", "labels[:100] / 2,", "train_labels must be whole numbers from 0 to 1"),
+        ("labels[:100]", "labels[:99]", r"train_inputs has shape \(100, 2\) and train_labels \(99,\)"),
+        ("labels[:100]", "labels[:100] + 1", "train_labels must be whole numbers from 0 to 1"),
+        ("labels[:100]", "labels[:100] / 2", "train_labels must be whole numbers from 0 to 1"),
         (
-            "points[100:],",
-            "points[100:, :1],",
+            "points[100:]",
+            "points[100:, :1]",
             r"has shape \(2,\) and a test sample \(1,\)",
         ),
-        ("Arrays(points[:100],", "Arrays(points[:100] * np.inf,", "train_inputs holds NaN or infinity"),
+        ("points[:100]", "points[:100] * np.inf", "train_inputs holds NaN or infinity"),
         ("(DatasetSettings)", "(__import__('pydantic').BaseModel)", "must be a subclass of"),
     ],
 )
@@ -188,7 +172,7 @@ def test_a_dataset_of_ones_own_that_does_not_fit_is_refused(
 ) -> None:
     module = f"rings_{abs(hash((old, new)))}"
     assert old in OWN
-    (tmp_path / f"{module}.py").write_text(OWN.replace(old, new).replace('Literal["rings"]', "str"))
+    (tmp_path / f"{module}.py").write_text(OWN.replace(old, new))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OrreryError, match=message):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Protocol
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 NPM_SECONDS = 180
+_PREFIX = ".fetching-"
+_DAY = 24 * 3600.0
 
 
 def default_cache() -> Path:
@@ -163,7 +167,8 @@ def obtain(file: RemoteFile, cache: Path) -> tuple[Path, str]:
         attempts.append(Attempt(str(path), _wrong_digest(found, file.sha256)))
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".fetching-", dir=cache))
+        _sweep(cache)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=cache))
     except OSError as error:
         reason = f"the cache folder cannot be written: {error.strerror or error}"
         raise UnavailableError([*attempts, Attempt(str(cache), reason)]) from None
@@ -188,6 +193,14 @@ def obtain(file: RemoteFile, cache: Path) -> tuple[Path, str]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     raise UnavailableError(attempts)
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what fetches left behind that were killed more than a day ago."""
+    for folder in cache.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -114,7 +114,7 @@ def write_dataset(settings: Mapping[str, Any], out: Path, cache: Path) -> None:
     (out / "provenance.json").write_text(json.dumps({"obtained_from": arrays.obtained_from}, indent=2) + "\n")
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: str | Path) -> Dataset:
     """Read a dataset into memory; every byte is checked on the way.
 
     Args:
@@ -123,6 +123,7 @@ def open_dataset(path: Path) -> Dataset:
     Raises:
         OrreryError: it is not there, is no dataset of this format, lacks a chunk, or has a damaged one.
     """
+    path = Path(path)
     store = path if path.name == "data.zarr" else path / "data.zarr"
     remedy = "run the workflow again to rebuild it"
     try:
