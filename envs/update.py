@@ -30,7 +30,7 @@ BUILD_SPECIFIC = re.compile(r"(nvidia|cuda|triton|rocm|pytorch-triton|intel-)", 
 
 # Packages of each stage by their name on PyPI. The package itself comes from src/, Snakemake from the
 # environment that starts the jobs.
-COMMON = ("numpy", "pydantic", "pyyaml", "numcodecs", "xarray", "zarr")
+COMMON = ("numpy", "pydantic", "pyyaml", "rich", "numcodecs", "xarray", "zarr")
 STAGES: dict[str, tuple[str, ...]] = {
     "data": (*COMMON, "jaxtyping", "mlxtend", "pandas", "pooch", "scikit-learn", "scipy"),
     "train": (*COMMON, "jaxtyping", "safetensors", "scipy", "torch"),
