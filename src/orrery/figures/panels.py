@@ -165,7 +165,7 @@ def matrix_with_floors(
         ScalarMappable(norm=norm, cmap=SEQUENTIAL), ax=ax, shrink=0.9, pad=0.02, aspect=18
     )
     bar.set_label(f"{quantity} (10$^{{{exponent}}}$)" if exponent else quantity)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _common_exponent(low: float, high: float) -> int:
