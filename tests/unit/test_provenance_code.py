@@ -209,7 +209,8 @@ def test_definitions_are_named(write: Write) -> None:
         "from pack.helper import f\ndef analyse():\n    return [f() for f in [f]]",
         "from pack.helper import f\ndef analyse():\n    return (lambda x=f: x())()",
         "from pack.helper import f\ndef analyse():\n    class Local:\n        g = f\n    return Local.g()",
-        "from pack.helper import f\nclass Local:\n    def f(self):\n        return f()\ndef analyse():\n    return Local()",
+        "from pack.helper import f\nclass Local:\n    def f(self):\n        return f()\n"
+        "def analyse():\n    return Local()",
         "from pack.helper import f\ndef make():\n    return f\nanalyse = make()",
         "from pack import helper\ndef analyse():\n    return getattr(helper, 'f')()",
         "from pack import helper\ndef analyse(name):\n    return getattr(helper, name)()",
@@ -262,7 +263,8 @@ def test_every_way_of_reaching_a_function(write: Write, use: str) -> None:
         "from pack.helper import f\ndef analyse():\n    f = 1\n    return f",
         "from pack.helper import f\ndef analyse():\n    return [f for f in range(3)]",
         "from pack.helper import f\ndef analyse():\n    return lambda f: f",
-        "from pack.helper import f\ndef analyse():\n    for f in range(3):\n        g = [f for _ in range(f)]\n    return g",
+        "from pack.helper import f\ndef analyse():\n    for f in range(3):\n        g = [f for _ in range(f)]\n"
+        "    return g",
         "from pack.helper import f\ndef analyse():\n    try:\n        pass\n    except OSError as f:\n        return f",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack.helper import f\n"
         "def analyse(x: f) -> f:\n    return 1",
@@ -357,10 +359,12 @@ def test_a_side_effect_at_import_counts_though_nothing_of_the_file_is_used(write
         "import re\nx = re.compile(str(VALUE))",
         "from pathlib import Path\nx = Path(__file__).parent / str(VALUE)",
         "from pathlib import Path\nx = Path(__file__).resolve().with_name(str(VALUE))",
-        "from dataclasses import dataclass, field\n@dataclass(frozen=True)\nclass C:\n    x: int = field(default=VALUE)",
+        "from dataclasses import dataclass, field\n@dataclass(frozen=True)\nclass C:\n"
+        "    x: int = field(default=VALUE)",
         "from functools import cache\n@cache\ndef f():\n    return VALUE",
         "import numpy as np\nx = np.array([VALUE])",
-        "class C:\n    @property\n    def x(self):\n        return VALUE\n    @x.setter\n    def x(self, y):\n        pass",
+        "class C:\n    @property\n    def x(self):\n        return VALUE\n"
+        "    @x.setter\n    def x(self, y):\n        pass",
         "class C:\n    pass\nclass D(C):\n    y = VALUE\nx = D()",
         "from enum import Enum\nclass E(Enum):\n    A = VALUE",
         "from pydantic import BaseModel, Field\nclass S(BaseModel):\n    x: int = Field(VALUE)",
@@ -528,7 +532,8 @@ def test_modules_of_a_user_outside_the_package(write: Write, tmp_path: Path) -> 
     (mine / "deep").mkdir(parents=True)
     (mine / "notes").mkdir()
     (mine / "method.py").write_text(
-        "from pack.numerics.gram import gram\nfrom deep.inner import f\nimport notes\ndef analyse(x):\n    return gram(f(x)), notes.x\n"
+        "from pack.numerics.gram import gram\nfrom deep.inner import f\nimport notes\n"
+        "def analyse(x):\n    return gram(f(x)), notes.x\n"
     )
     (mine / "deep" / "inner.py").write_text("def f(x):\n    return x\n")
     roots = {"pack": root / "pack", "": mine}

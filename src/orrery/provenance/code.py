@@ -7,8 +7,8 @@ functions, definitions that nothing reached uses. Where reach cannot be decided,
 - a module that is used as a value (``getattr(m, name)``, ``vars(m)``, passed to a function), star imports;
 - ``globals()``, ``eval``, ``exec``, ``sys.modules`` in a reached definition;
 - statements that do something at import (expressions, ``if``, ``try``, ``for``, assignments to an item or an
-  attribute, calls and decorators that ``orrery.provenance.purity`` does not know) count for every file that is imported on
-  the way, used or not: so whatever registers itself counts.
+  attribute, calls and decorators that ``orrery.provenance.purity`` does not know) count for every file that
+  is imported on the way, used or not: so whatever registers itself counts.
 
 A class counts whole, with its base classes and the annotations of its fields (pydantic and dataclasses read them), so
 methods need no resolution. A module imported by a name that is computed (``importlib.import_module(name)``) can only
@@ -220,7 +220,7 @@ class _Walk:
             return
         script = self.index.module("__main__", path, *self.reading, script=True)
         script = _Module(name, path, script.summary)
-        self.imported(script, script=True)
+        self.imported(script)
         self.drain()
 
     # Modules.
@@ -240,20 +240,16 @@ class _Walk:
         self.imported(module)
         return module
 
-    def imported(self, module: _Module, script: bool = False) -> None:
+    def imported(self, module: _Module) -> None:
+        """Take in what importing a module imports and executes, whether or not anything of it is used."""
         for imported in module.summary.imports:
             self.follow_import(imported)
-        effects = [
-            (position, definition)
-            for position, definition in enumerate(module.summary.definitions)
-            if definition.kind == "statement"
-            or (definition.calls or definition.bases)
-            and self.acts(module, definition)
-        ]
+        definitions = module.summary.definitions
+        effects = [each for each in definitions if each.kind == "statement" or self.acts(module, each)]
         if effects:
-            shas = [definition.sha for _, definition in effects]
-            self.found[f"{module.name}:{IMPORT_TIME}"] = f"statements:{digest(shas)}"
-            self.pending += [(module, definition) for _, definition in effects]
+            shas = digest([each.sha for each in effects])
+            self.found[f"{module.name}:{IMPORT_TIME}"] = f"statements:{shas}"
+            self.pending += [(module, each) for each in effects]
 
     def follow_import(self, imported: str) -> None:
         name, _, inner = imported.partition(":")

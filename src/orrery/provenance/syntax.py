@@ -27,6 +27,7 @@ _FIELDS = {
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
 _WHOLE_MODULE = frozenset({"globals", "eval", "exec", "locals"})
 _IMPORTERS = frozenset({"import_module", "__import__"})
+_TYPE_CHECKING = frozenset({"TYPE_CHECKING", "typing.TYPE_CHECKING"})
 _READS_ANNOTATIONS = frozenset({"__annotations__", "get_type_hints", "get_annotations"})
 _READS_DOCSTRINGS = frozenset({"__doc__", "getdoc"})
 
@@ -225,14 +226,14 @@ class _Reader:
                 leads = position == 0 or docstrings_of == "class"
                 if not (self.reading.docstrings and docstrings_of and is_text and leads):
                     continue
-            if isinstance(statement, ast.If):
-                if _is_type_checking(statement.test) or (
-                    self.is_main(statement.test) and not self.reading.script
-                ):
-                    kept += self.effective(statement.orelse)
-                    continue
+            if isinstance(statement, ast.If) and self.never_runs(statement.test):
+                kept += self.effective(statement.orelse)
+                continue
             kept.append(statement)
         return kept
+
+    def never_runs(self, test: ast.expr) -> bool:
+        return _chain(test) in _TYPE_CHECKING or (self.is_main(test) and not self.reading.script)
 
     def is_main(self, test: ast.expr) -> bool:
         return (
@@ -568,10 +569,6 @@ def _only_names(target: ast.expr) -> bool:
     if isinstance(target, ast.Starred):
         return _only_names(target.value)
     return isinstance(target, ast.Name)
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    return _chain(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def _chain(node: ast.AST | None) -> str | None:
