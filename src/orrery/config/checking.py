@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from orrery.config import extensions
 from orrery.config.errors import OrreryError
+from orrery.config.messages import MISSING
 from orrery.config.places import Places, Problems
 from orrery.config.validation import validate
 from orrery.config.yaml_file import Key
@@ -87,8 +88,8 @@ class Checker:
         key = extensions.KEYS[family]
         if key not in data:
             known = ", ".join(extensions.built_in(family))
-            message = f"is required and missing; built in are {known}" if known else "is required and missing"
-            self.problems.add(places.problem((*at, key), message))
+            message = f"{MISSING}; built in are {known}" if known else MISSING
+            self.problems.add(places.problem((*at, key), message, missing=True))
             return None
         try:
             return extensions.settings_of(extensions.load(family, data[key]))

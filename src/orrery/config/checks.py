@@ -51,7 +51,7 @@ def check_conditions(condition: Condition, places: Places, problems: Problems) -
     steps = condition.training.steps
     window = getattr(condition.record.steps, "window", None)
     if window is not None and window[1] > steps:
-        message = f"ends at step {window[1]}, but training.steps is {steps} in '{condition.name}'"
+        message = f"ends at step {window[1]}, but training.steps is {steps}"
         problems.add(places.problem(("record", "steps", "window"), message))
     for name, settings in condition.analyses.items():
         window = getattr(settings, "steps", None)
@@ -62,7 +62,7 @@ def check_conditions(condition: Condition, places: Places, problems: Problems) -
             message = f"must be [first, last] with 0 <= first <= last, not {list(window)}"
             problems.add(places.problem(place, message))
         elif window[1] > steps:
-            message = f"ends at step {window[1]}, but training.steps is {steps} in '{condition.name}'"
+            message = f"ends at step {window[1]}, but training.steps is {steps}"
             problems.add(places.problem(place, message))
 
 

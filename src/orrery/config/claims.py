@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from orrery.config.closed import Closed
+from orrery.config.texts import Form
 
 Scale = Literal["laptop", "paper"]
 KnownFrom = Literal[
     "full text", "released code", "released results", "abstract", "second-hand", "own calculation"
 ]
-NumberName = Annotated[str, Field(pattern=r"^[^.\s]+\..+$", description="<analysis>.<number>")]
+NumberName = Annotated[str, Form(r"^[A-Za-z][A-Za-z0-9_-]*\..+$", "of the form <analysis>.<number>")]
 
 
 class Reference(Closed):

@@ -15,9 +15,12 @@ from orrery.config.closed import Closed
 from orrery.config.errors import OrreryError, nearest
 from orrery.config.merge import split_path
 from orrery.config.study_file import SECTIONS
+from orrery.config.texts import Form
 from orrery.config.yaml_file import Key
 
-AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+AxisName = Annotated[
+    str, Form(r"^[A-Za-z][A-Za-z0-9_]*$", "a name of letters, digits and _ (it can stand in arithmetic)")
+]
 
 _LABEL = re.compile(r"[A-Za-z0-9_.+-]+")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import re
@@ -57,6 +58,7 @@ def settings_of(module: ModuleType) -> type[BaseModel]:
     return settings
 
 
+@functools.cache
 def built_in(family: Family) -> tuple[str, ...]:
     """Return the names of the built-in members of a family, sorted; nothing is imported for it."""
     folder = Path(__file__).resolve().parent.parent / family
@@ -71,8 +73,7 @@ def _module_name(family: Family, name: str) -> str:
     here = Path.cwd()
     if "." not in name:
         stem = name.replace("-", "_")
-        package = Path(__file__).resolve().parent.parent / family
-        if (package / f"{stem}.py").is_file():
+        if stem.replace("_", "-") in built_in(family):
             return f"orrery.{family}.{stem}"
         if not ((here / f"{stem}.py").is_file() or (here / stem / "__init__.py").is_file()):
             what, known = _SINGULAR[family], built_in(family)
@@ -81,5 +82,6 @@ def _module_name(family: Family, name: str) -> str:
             raise OrreryError(f"there is no {what} '{name}'; {tail}")
         name = stem
     if str(here) not in sys.path:
-        sys.path.insert(0, str(here))
+        # last, so that a file of the user cannot stand in for a library
+        sys.path.append(str(here))
     return name

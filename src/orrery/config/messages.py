@@ -8,6 +8,9 @@ from typing import Any
 
 from orrery.config.errors import nearest
 
+MISSING = "is required and missing"
+"""How the sentence about a missing key begins."""
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -99,16 +102,13 @@ def _hint(kind: str, value: Any) -> str:
 def _choice(value: Any, context: Mapping[str, Any]) -> str:
     words = str(context["expected"]).replace(" or ", ", ").split(", ")
     names = [word.strip("'") for word in words]
-    guess = nearest(str(value), names)
-    tail = guess if guess.startswith("did") else ""
-    return f"{shown(value)} is not allowed; allowed are {', '.join(names)}{'; ' + tail if tail else ''}"
+    return f"{shown(value)} is not allowed; {_all_and_nearest(str(value), names)}"
 
 
 def _tag(value: Any, context: Mapping[str, Any]) -> str:
     names = [tag.strip("'") for tag in str(context["expected_tags"]).split(", ")]
-    key = str(context["discriminator"]).strip("'")
     tag = str(context["tag"])
-    return f"has the {key} '{tag}', which is not known; {_all_and_nearest(tag, names)}"
+    return f"{shown(tag)} is not allowed; {_all_and_nearest(tag, names)}"
 
 
 def _all_and_nearest(word: str, names: Sequence[str]) -> str:
@@ -118,7 +118,7 @@ def _all_and_nearest(word: str, names: Sequence[str]) -> str:
 
 
 def _bound(words: str, key: str) -> Callable[[Any, Mapping[str, Any]], str]:
-    return lambda value, context: f"must be {words} {context[key]}, not {shown(value)}"
+    return lambda value, context: f"must be {words} {context[key]:g}, not {shown(value)}"
 
 
 def _items(context: Mapping[str, Any], key: str) -> str:
@@ -127,13 +127,11 @@ def _items(context: Mapping[str, Any], key: str) -> str:
 
 
 _SENTENCES: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
-    "missing": lambda value, context: "is required and missing",
+    "missing": lambda value, context: MISSING,
     "literal_error": _choice,
     "enum": _choice,
     "union_tag_invalid": _tag,
-    "union_tag_not_found": lambda value, context: (
-        f"needs the key {str(context['discriminator']).strip(chr(39))}, which says what kind it is"
-    ),
+    "union_tag_not_found": lambda value, context: f"{MISSING}; it says what kind this is",
     "greater_than": _bound("greater than", "gt"),
     "greater_than_equal": _bound("at least", "ge"),
     "less_than": _bound("less than", "lt"),
@@ -141,7 +139,7 @@ _SENTENCES: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "multiple_of": _bound("a multiple of", "multiple_of"),
     "finite_number": lambda value, context: "must be a finite number",
     "string_pattern_mismatch": lambda value, context: (
-        f"{shown(value)} does not fit the pattern {context['pattern']}"
+        f"{shown(value)} does not match the pattern {context['pattern']}"
     ),
     "string_too_short": lambda value, context: (
         "must not be empty"

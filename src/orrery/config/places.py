@@ -30,10 +30,11 @@ class Layer(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """What a document says below ``prefix``."""
+    """What a document says below ``prefix``; a partial layer need not have what is missing from the whole."""
 
     document: Document
     prefix: Key = ()
+    partial: bool = False
 
     def find(self, path: Key) -> Place | None:
         for depth in range(len(path), -1, -1):
@@ -95,19 +96,25 @@ class Places:
         """Return these places with more layers on top."""
         return Places((*self.layers, *layers))
 
-    def locate(self, path: Key) -> Place:
-        """Return where the value at ``path`` was written, or else the nearest mapping around it."""
+    def locate(self, path: Key, *, missing: bool = False) -> Place:
+        """Return where the value at ``path`` was written, or else the nearest mapping around it.
+
+        Of several equally near ones it is that of the highest layer. For a ``missing`` value, partial layers do
+        not count, since they need not have it.
+        """
         best: Place | None = None
         for layer in self.layers:
+            if missing and isinstance(layer, Written) and layer.partial:
+                continue
             place = layer.find(path)
             if place is not None and (best is None or place.depth >= best.depth):
                 best = place
         assert best is not None, "the lowest layer is a document, which finds every path"
         return best
 
-    def problem(self, path: Key, message: str) -> Problem:
+    def problem(self, path: Key, message: str, *, missing: bool = False) -> Problem:
         """Return the problem ``message`` at ``path``."""
-        place = self.locate(path)
+        place = self.locate(path, missing=missing)
         if place.about:
             message = f"{place.about} {message}"
         return Problem(place.file, place.line, ".".join(map(str, place.key)), message)

@@ -14,6 +14,7 @@ from orrery.config.checks import check_conditions, check_study
 from orrery.config.claims import Claim, Scale
 from orrery.config.drafting import Draft, Drafter
 from orrery.config.merge import deep_merge
+from orrery.config.messages import MISSING
 from orrery.config.places import Places, Problems, Written
 from orrery.config.sections import Copies, Device, Record, Streams, Training
 from orrery.config.study import Condition, ResolvedStudy
@@ -34,7 +35,7 @@ def resolve(
     """
     before = len(problems)
     prefixes: tuple[Key, ...] = ((), ("scales", scale))
-    places = Places(tuple(Written(document, prefix) for prefix in prefixes))
+    places = Places(tuple(Written(document, prefix, partial=bool(prefix)) for prefix in prefixes))
     data = document.data
     if not isinstance(data, Mapping):
         problems.add(places.problem((), "must be a mapping of keys such as title, system, conditions"))
@@ -94,8 +95,8 @@ def _condition(
     if data.get("system") is not None:
         system = checker.extension("systems", ("system",), data["system"], places)
     else:
-        message = "is required and missing; the study or each condition says what evolves"
-        checker.problems.add(places.problem(("system",), message))
+        message = f"{MISSING}; the study or each condition says what evolves"
+        checker.problems.add(places.problem(("system",), message, missing=True))
     settings = {}
     for name, shared in analyses.items():
         own = checker.analysis(name, data["analyses"][name], places) if shared is not None else None

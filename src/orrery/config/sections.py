@@ -7,10 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from orrery.config.closed import Closed
+from orrery.config.texts import Form
 
 Device = Literal["auto", "cpu", "cuda"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
-Pattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*?\[\]!-]+$")]
+Name = Annotated[str, Form(r"^[A-Za-z][A-Za-z0-9_.-]*$", "a name of letters, digits, _ . and -")]
+Pattern = Annotated[
+    str, Form(r"^[A-Za-z0-9_.*?\[\]!-]+$", "a name or a pattern of names such as fc2.weight, fc* or *.weight")
+]
 Count = Annotated[int, Field(ge=1)]
 Step = Annotated[int, Field(ge=0)]
 
@@ -38,7 +41,7 @@ class Seeds(Closed):
 
 
 def _positive(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 1 else 1
+    return value if type(value) is int and value >= 1 else 1
 
 
 class Training(Closed):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from orrery.config.claims import Claim, KnownFrom
 from orrery.config.closed import Closed
 from orrery.config.sections import Name
+from orrery.config.texts import Form
 
 SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
 """The sections that a condition may override."""
@@ -21,10 +22,15 @@ class Paper(Closed):
     """The paper whose claims a study checks."""
 
     citation: str = Field(min_length=1, description="authors, title, venue, year")
-    arxiv: str | None = Field(
-        None, pattern=r"^\d{4}\.\d{4,5}$|^[a-z-]+/\d{7}$", description='arXiv number in quotes: "2302.09160"'
+    arxiv: (
+        Annotated[
+            str, Form(r"^\d{4}\.\d{4,5}$|^[a-z-]+/\d{7}$", 'an arXiv number such as "2302.09160", in quotes')
+        ]
+        | None
+    ) = Field(None, description='arXiv number in quotes: "2302.09160"')
+    doi: Annotated[str, Form(r"^10\.\d+/\S+$", "a DOI such as 10.48550/arXiv.2302.09160")] | None = Field(
+        None, description="DOI, without https://doi.org/"
     )
-    doi: str | None = Field(None, pattern=r"^10\.", description="DOI without https://doi.org/")
     known_from: KnownFrom = Field(description="how we know what the paper says")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from orrery.config.errors import OrreryError, nearest
-from orrery.config.messages import is_mismatch, message_of, mismatch_of_all
+from orrery.config.messages import MISSING, is_mismatch, message_of, mismatch_of_all
 from orrery.config.places import Places, Problems
 from orrery.config.yaml_file import Key
 
@@ -27,7 +27,7 @@ def validate(model: type[Model], data: Any, places: Places, at: Key, problems: P
         return model.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
         for path, message in _told(model, data, error.errors(include_url=False)):
-            problems.add(places.problem((*at, *path), message))
+            problems.add(places.problem((*at, *path), message, missing=message.startswith(MISSING)))
     except OrreryError as error:
         problems.add(places.problem(at, str(error)))
     return None
@@ -35,14 +35,27 @@ def validate(model: type[Model], data: Any, places: Places, at: Key, problems: P
 
 def _told(model: type[BaseModel], data: Any, errors: Iterable[Any]) -> Iterable[tuple[Key, str]]:
     located = [(*_path_in(data, error["loc"], error["type"]), error) for error in errors]
-    for path, group in _without_other_branches(located):
+    groups = dict(_without_other_branches(located))
+    guesses: set[Key] = set()
+    for path, group in groups.items():
+        if group[0]["type"] == "extra_forbidden":
+            known = nearest(str(path[-1]), known_keys(model, data, path[:-1]))
+            guesses.update({(*path[:-1], known.split("'")[1])} if "'" in known else ())
+            yield path, f"is not a known key here; {known}"
+    for path, group in groups.items():
+        kind = group[0]["type"]
+        # a key that is missing since it is misspelt, a list that is too short since its items are wrong
+        told_already = (kind == "missing" and path in guesses) or (
+            kind == "too_short" and any(other[: len(path)] == path != other for other in groups)
+        )
+        if kind == "extra_forbidden" or told_already:
+            continue
         if len(group) > 1 and all(is_mismatch(error) for error in group):
             yield path, mismatch_of_all(group)
             continue
         for error in group:
-            if error["type"] == "extra_forbidden":
-                known = known_keys(model, data, path[:-1])
-                yield path, f"is not a known key here; {nearest(str(path[-1]), known)}"
+            if kind.startswith("union_tag"):
+                yield (*path, str(error["ctx"]["discriminator"]).strip("'")), message_of(error)
             else:
                 yield path, message_of(error)
 
