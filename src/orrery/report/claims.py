@@ -72,7 +72,8 @@ def _evaluate_claim(
     scales = claim.get("scales")
     if scales and scale not in scales:
         why = f"the claim is for scale {' and '.join(scales)} only"
-        checks = [{**check, "verdict": "not run", "reason": why} for check in checks]
+        unmeasured = dict.fromkeys(("measured", "n", "interval", "floor"))
+        checks = [{**check, **unmeasured, "verdict": "not run", "reason": why} for check in checks]
         verdict, deciding, reason = "not run", (0 if checks else None), why
     elif not checks:
         verdict, deciding, reason = "not run", None, "the study gives no check for this claim"

@@ -13,6 +13,16 @@ from typing import Any
 from orrery.report.wording import count, heading, joined, setting
 
 _SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
+_NAMES = {
+    "sgd": "stochastic gradient descent",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "elu": "ELU",
+    "nll": "negative log-likelihood",
+    "mse": "mean squared error",
+}
 _SHORT = ("system.", "training.", "dataset.", "analyses.")
 
 
@@ -93,7 +103,11 @@ class _Values:
 
     def text(self, key: str) -> str:
         """The value in words; several are joined by "or"."""
-        return joined([setting(value) for value in self.distinct(key)], "or")
+        return joined([_NAMES.get(text := setting(value), text) for value in self.distinct(key)], "or")
+
+    def kind(self, prefix: str) -> str:
+        """The kind of a part and its settings: ``uniform-fan-in, scale 1``."""
+        return ", ".join(filter(None, (self.text(f"{prefix}.kind"), self.under(prefix, ["kind"]))))
 
     def under(self, prefix: str, leave: Iterable[str] = ()) -> str:
         """All settings below a prefix as ``key value`` pairs, without those of no effect (absent, false, zero)."""
@@ -138,18 +152,15 @@ def _system(values: _Values) -> str:
         )
     text = ", ".join(parts) + "."
     for name in ("initialisation", "loss"):
-        settings = values.under(f"system.{name}")
+        settings = values.kind(f"system.{name}")
         if settings:
             text += f" {heading(name).capitalize()}: {settings}."
     return text
 
 
 def _optimizer(values: _Values) -> str:
-    kind = values.text("system.optimizer.kind")
-    if not kind:
-        return ""
-    more = values.under("system.optimizer", ["kind"])
-    return f"{kind}{f', {more}' if more else ''}."
+    text = values.kind("system.optimizer")
+    return f"{text}." if text else ""
 
 
 def _batches(values: _Values) -> str:
@@ -223,7 +234,7 @@ def _record(values: _Values) -> str:
     if values.distinct("record.projection.dimension"):
         parts.append(f"a random projection to {values.text('record.projection.dimension')} dimensions")
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{text}." if text else ""
 
 
 def _steps(values: _Values) -> str:
