@@ -61,7 +61,6 @@ class StepBuffer:
         self._values = self._allocate()
         self._first = 0
         self._filled = 0
-        self.written = False
 
     def _allocate(self) -> np.ndarray:
         if self._padded:
@@ -105,7 +104,6 @@ class StepBuffer:
         """Hand over the rows gathered so far and turn to the other buffer."""
         if not self._filled:
             return
-        self.written = True
         self.wait()
         values, first, rows = self._values, self._first, self._filled
         values[:, :, rows:] = np.nan

@@ -103,8 +103,8 @@ def _check(blocks: Sequence[Block]) -> None:
         for earlier, later in itertools.pairwise(block):
             if later.step[0] <= earlier.step[-1]:
                 raise OrreryError(
-                    f"{earlier.path} ends at step {earlier.step[-1]} but {later.path} of the same runs starts "
-                    f"at step {later.step[0]}; give segments that follow one another"
+                    f"{earlier.path} ends at step {earlier.step[-1]} but {later.path} of the same runs "
+                    f"starts at step {later.step[0]}; give segments that follow one another"
                 )
         if [store.step.tolist() for store in block] != steps:
             raise OrreryError(

@@ -13,13 +13,11 @@ import xarray as xr
 from orrery.config.errors import OrreryError, nearest
 from orrery.trajectory.components import Entry
 from orrery.trajectory.join import arrange, dataset
-from orrery.trajectory.layout import STEP_OF_GROUP
+from orrery.trajectory.layout import METRICS, STEP_OF_GROUP
 from orrery.trajectory.store import Store
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-_STEPS = ("step", *STEP_OF_GROUP.values())
 
 
 class Trajectory:
@@ -175,9 +173,15 @@ class Trajectory:
             chosen = _take(chosen, "run", np.isin(chosen["seed"].values, list(seeds)))
         if steps is not None:
             first, last = steps
-            for dim in set(_STEPS) & set(chosen.dims):
-                at = chosen[dim].values
-                chosen = _take(chosen, dim, (at >= first) & (at <= last))
+            for dim in ("step", *STEP_OF_GROUP.values()):
+                if dim in chosen.dims:
+                    at = chosen[dim].values
+                    # What is measured at every step belongs to the step that starts there: the one that
+                    # starts at the last state leads out of the bounds.
+                    beyond = (
+                        at >= last if dim == STEP_OF_GROUP[METRICS] and last < self.steps[-1] else at > last
+                    )
+                    chosen = _take(chosen, dim, (at >= first) & ~beyond)
             if not chosen.sizes["step"]:
                 raise OrreryError(
                     f"no recorded step lies between {first} and {last}; "

@@ -49,7 +49,8 @@ class Writer:
         copies: copy of each run; 0 is the original.
         first_run: index of the first run among all runs of the condition.
         dtype: ``float32`` or ``float64``.
-        metrics: name -> steps of the metrics recorded at every step; all on one step coordinate.
+        metrics: name -> steps of the metrics recorded at every step; all on one step coordinate. Where
+            absent, any metric is taken at any step.
         evaluations: name -> steps of the metrics measured now and then; all on one step coordinate. Metrics
             given in ``metrics`` on fewer steps than the others are taken for these.
         observables: name -> (shape, dtype) of what is recorded of each run together with the state.
@@ -90,6 +91,7 @@ class Writer:
         self._steps = None if steps is None else _increasing(steps, self.path)
         self._recorded: list[int] = []
         self._attributes = dict(attributes or {})
+        self._any_metric = metrics is None
         daily, rare = _split(dict(metrics or {}), dict(evaluations or {}))
         self._series = {
             lay.METRICS: {name: Series(name, self.runs, at) for name, at in daily.items()},
@@ -148,7 +150,7 @@ class Writer:
             if name in group:
                 group[name].put(step, values)
                 return
-        if self._steps is not None:
+        if not self._any_metric:
             declared = ", ".join(name for group in self._series.values() for name in group) or "none"
             raise OrreryError(f"metric '{name}' was not declared; declared are {declared}")
         self._check_name(name)
@@ -167,29 +169,40 @@ class Writer:
             last_step: the last step at which each run was finite; the last recorded one where absent.
 
         Raises:
-            OrreryError: a declared step was not recorded although a run was still finite then.
+            OrreryError: nothing was recorded, or not all declared steps although a run was finite then.
         """
         steps = np.asarray(self._recorded if self._steps is None else self._steps, np.int64)
-        final = int(steps[-1]) if len(steps) else 0
+        if not len(steps):
+            raise OrreryError(f"{self.path}: no step was recorded; a trajectory holds at least one")
         state = np.zeros(self.runs, np.int64) if status is None else np.asarray(status, np.int64)
-        last = np.full(self.runs, final) if last_step is None else np.asarray(last_step, np.int64)
+        last = np.full(self.runs, steps[-1]) if last_step is None else np.asarray(last_step, np.int64)
         self._check_complete(steps, int(last.max()))
+        self._finish(steps, state, last, self.path)
 
+    def interrupt(self, path: Path) -> None:
+        """Close what was recorded so far as a store of its own at ``path``; nothing comes to ``self.path``.
+
+        The store is whole and says ``interrupted`` in its attributes. Declared steps that were not reached
+        are not in it.
+        """
+        steps = np.asarray(self._recorded, np.int64)
+        self._group.attrs["interrupted"] = True
+        self._finish(steps, np.zeros(self.runs, np.int64), np.full(self.runs, steps[-1]), path)
+
+    def _finish(self, steps: np.ndarray, status: np.ndarray, last: np.ndarray, path: Path) -> None:
         for name, buffer in self._buffers.items():
-            if not buffer.written:
-                self._open_array(name, len(steps))
             buffer.flush()
             buffer.wait()
+            self._open_array(name)
             if buffer.count < len(steps):
-                self._arrays[name][:, buffer.count :, :] = np.nan
+                self._arrays[name][:, buffer.count : len(steps), :] = np.nan
+            if self._arrays[name].shape[1] != len(steps):
+                _set_length(self.partial / name / "zarr.json", len(steps))
         if self._worker is not None:
             self._worker.shutdown()
-        if self._steps is None:
-            for array in self._arrays.values():
-                _set_length(self.partial / array.name.strip("/") / "zarr.json", len(steps))
-        self._write_tables(steps, state, last)
+        self._write_tables(steps, status, last)
         consolidate(self.partial)
-        self.partial.rename(self.path)
+        self.partial.rename(path)
 
     def abandon(self) -> None:
         """Stop; the unfinished store stays at ``<path>.partial`` and is never taken for a whole one."""
@@ -231,48 +244,41 @@ class Writer:
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._layouts: dict[str, Callable[[int | None], lay.Layout]] = {}
         self._buffers: dict[str, StepBuffer] = {}
-        count = None if self._steps is None else len(self._steps)
+        self._count = None if self._steps is None else len(self._steps)
         for name, (entries, kind) in tables.items():
             share = budget * rows[name] // sum(rows.values())
             self._layouts[name] = _chooser(self.runs, table_width(entries), kind.itemsize, share)
-            file = self._layouts[name](count).file
+            file = self._layouts[name](self._count).file
             write = self._array_writer(name)
             self._buffers[name] = StepBuffer(self.runs, file, entries, kind, write, self._worker)
         self._state = self._buffers.get("state")
 
     def _array_writer(self, name: str) -> Write:
-        count = None if self._steps is None else len(self._steps)
         folder = self.partial / name
 
         def write(first: int, rows: int, values: np.ndarray) -> None:
-            self._open_array(name, count)
-            write_rows(folder, self._arrays[name], self._layouts[name](count), first, rows, values)
+            self._open_array(name)
+            write_rows(folder, self._arrays[name], self._layouts[name](self._count), first, rows, values)
 
         return write
 
-    def _open_array(self, name: str, count: int | None) -> None:
-        """Create the array; with ``count`` unknown it is longer than any training and is cut at the end."""
+    def _open_array(self, name: str) -> None:
+        """Create the array; longer than any training where the steps are not known, and cut at the end."""
         if name in self._arrays:
             return
         if name == "state":
-            kind, width, dim, label = (
-                self._dtype,
-                table_width(self.entries),
-                "component",
-                "recorded state",
-            )
+            kind, width, dim, label = self._dtype, table_width(self.entries), "component", "recorded state"
         else:
             entry, kind = self._observables[name]
             width, dim, label = entry.size, f"{name}_component", f"observable {name}"
-        shape = (self.runs, _GROWING if count is None else count, width)
         self._arrays[name] = create(
             self._group,
             name,
-            shape,
+            (self.runs, _GROWING if self._count is None else self._count, width),
             kind,
             ("run", "step", dim),
             {"long_name": label, "units": "1"},
-            self._layouts[name](count),
+            self._layouts[name](self._count),
         )
 
     def _expect(self, step: int) -> None:
@@ -297,7 +303,7 @@ class Writer:
         for group in self._series.values():
             for series in group.values():
                 missing = [step for step in series.missing() if step <= last]
-                if missing and self._steps is not None:
+                if missing:
                     raise OrreryError(
                         f"{self.path}: metric '{series.name}' was not recorded at step {missing[0]}"
                     )
