@@ -39,6 +39,19 @@ class DatasetSettings(Closed):
 
 
 @dataclass(frozen=True)
+class Size:
+    """How large a dataset is: samples of both parts, features of a sample, classes.
+
+    A dataset module may have ``size(settings) -> Size``, so that ``snakemake estimate`` knows it before it is made.
+    """
+
+    train: int
+    test: int
+    features: int
+    classes: int
+
+
+@dataclass(frozen=True)
 class Arrays:
     """What ``load`` returns: the data before subset and standardisation, in natural units.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.data.api import Arrays, DatasetSettings
+from orrery.data.api import Arrays, DatasetSettings, Size
 from orrery.data.packaged import check_content
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class Settings(DatasetSettings):
 
     name: Literal["digits"]
     test: int = Field(297, ge=10, le=1787, description="samples held out, in proportion from every digit")
+
+
+def size(settings: Settings) -> Size:
+    """What ``load`` will return, known without loading it."""
+    return Size(train=settings.samples or 1797 - settings.test, test=settings.test, features=64, classes=10)
 
 
 def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.data.api import Arrays, DatasetSettings, Standardise
+from orrery.data.api import Arrays, DatasetSettings, Size, Standardise
 
 if TYPE_CHECKING:
     from orrery.numerics.streams import Streams
@@ -29,6 +29,13 @@ class Settings(DatasetSettings):
         ge=0,
         allow_inf_nan=False,
         description="distance of the two nearest centres, in deviations of a cluster",
+    )
+
+
+def size(settings: Settings) -> Size:
+    """What ``load`` will return, known without loading it."""
+    return Size(
+        train=settings.samples, test=settings.test, features=settings.dimension, classes=settings.classes
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.data.api import Arrays, DatasetSettings, Standardise
+from orrery.data.api import Arrays, DatasetSettings, Size, Standardise
 from orrery.data.packaged import check_content
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ class Settings(DatasetSettings):
         "per-feature", description="as in every dataset; here each length by its own"
     )
     test: int = Field(30, ge=3, le=147, description="flowers held out, the same number of every species")
+
+
+def size(settings: Settings) -> Size:
+    """What ``load`` will return, known without loading it."""
+    return Size(train=settings.samples or 150 - settings.test, test=settings.test, features=4, classes=3)
 
 
 def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:

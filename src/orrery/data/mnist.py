@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orrery.config.errors import OrreryError
-from orrery.data.api import Arrays, DatasetSettings
+from orrery.data.api import Arrays, DatasetSettings, Size
 from orrery.data.sources import Attempt, NpmPackage, RemoteFile, UnavailableError, Url, obtain
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ class Settings(DatasetSettings):
     """Settings of the dataset ``mnist``."""
 
     name: Literal["mnist"]
+
+
+def size(settings: Settings) -> Size:
+    """What ``load`` will return, known without loading it."""
+    return Size(train=settings.samples or 60_000, test=10_000, features=784, classes=10)
 
 
 def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:

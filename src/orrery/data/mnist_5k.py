@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.data.api import Arrays, DatasetSettings
+from orrery.data.api import Arrays, DatasetSettings, Size
 from orrery.data.mnist import CONSTANTS
 from orrery.data.packaged import packaged_file
 
@@ -34,6 +34,11 @@ class Settings(DatasetSettings):
 
     name: Literal["mnist-5k"]
     test: int = Field(1000, ge=10, le=4990, description="samples held out, the same number of every digit")
+
+
+def size(settings: Settings) -> Size:
+    """What ``load`` will return, known without loading it."""
+    return Size(train=settings.samples or 5000 - settings.test, test=settings.test, features=784, classes=10)
 
 
 def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:

@@ -10,6 +10,7 @@ import torch
 
 from orrery.config import extensions
 from orrery.config.errors import OrreryError
+from orrery.data.api import Dataset
 from orrery.data.store import open_dataset
 from orrery.numerics.streams import Streams
 from orrery.systems.system import System
@@ -18,13 +19,16 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def build_system(
-    condition: Mapping[str, Any], dataset: Path | None, device: torch.device, dtype: torch.dtype | None = None
+    condition: Mapping[str, Any],
+    dataset: Path | Dataset | None,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
 ) -> System:
     """The system of a condition.
 
     Args:
         condition: ``system``, ``training`` and ``streams`` as plain JSON, already validated.
-        dataset: store of its dataset, or ``None`` for maps.
+        dataset: its dataset or the store of it, or ``None`` for maps.
         device: of the state.
         dtype: of the state, where it shall not be that of the training (tangents in float64).
 
@@ -37,7 +41,7 @@ def build_system(
         raise OrreryError(f"training.dtype: there is no '{name}' here; write float32 or float64")
     system = module.build(
         module.Settings.model_validate(dict(condition["system"])),
-        dataset=None if dataset is None else open_dataset(dataset),
+        dataset=open_dataset(dataset) if isinstance(dataset, Path) else dataset,
         dtype=dtype or DTYPES[name],
         device=device,
         streams=Streams(condition.get("streams")),

@@ -1,0 +1,184 @@
+"""The target ``estimate``: disk, memory and time per stage, before a run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orrery.plan.entry import load_plan
+from orrery.plan.job import STAGES, Job
+from orrery.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from orrery.data.api import Dataset
+
+TRIED_STEPS = 4
+START_SECONDS = 2.5
+"""Import of the packages and opening of the stores, for every job."""
+COMPRESSION = 0.9
+"""Weights hardly compress without loss."""
+BUFFER_MEGABYTES = 256.0
+BASE_MEGABYTES = 400.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job takes.
+
+    Attributes:
+        seconds: wall time; ``None`` where nothing is known of it.
+        memory: peak, in megabytes.
+        disk: of the result, in megabytes.
+        source: how this is known.
+    """
+
+    seconds: float | None
+    memory: float
+    disk: float
+    source: str
+
+
+def estimate(config: Mapping[str, Any], home: Path) -> list[str]:
+    """Return the lines of a table: jobs to run, time on one core, memory of the largest job, disk, for each stage.
+
+    Training is tried for a few steps. Other stages are taken from earlier runs of the same jobs, at whatever scale;
+    where there is none, only their number is known.
+    """
+    plan = load_plan("config.yaml", config, home)
+    earlier = _earlier(Path(plan.results) / "benchmarks")
+    tried: dict[tuple[str, ...], Cost] = {}
+    rows: dict[str, list[Cost]] = defaultdict(list)
+    for target, job in plan.jobs.items():
+        if job.stage in STAGES and not Path(target).is_file():
+            rows[job.stage].append(_cost(job, plan, earlier, tried))
+    return _table(plan, rows)
+
+
+def _cost(job: Job, plan: Plan, earlier: Mapping[str, Cost], tried: dict[tuple[str, ...], Cost]) -> Cost:
+    if job.stage == "trajectories":
+        study, condition, _ = job.name.split("/")
+        # Blocks and segments of a condition cost the same, so one of them is tried.
+        if (study, condition) not in tried:
+            tried[study, condition] = try_training(job)
+        return tried[study, condition]
+    known = earlier.get(f"{job.stage}/{job.name}")
+    return known or Cost(None, BASE_MEGABYTES, 0.0, "no earlier run")
+
+
+def try_training(job: Job) -> Cost:
+    """Train a few steps of a job in memory and scale its time up; sizes follow from what is recorded."""
+    import torch
+
+    from orrery.numerics.streams import Streams
+    from orrery.systems.system import Runs
+    from orrery.training.build import build_system
+    from orrery.training.device import make_repeatable
+    from orrery.training.recording import plan_recording
+
+    make_repeatable()
+    settings = job.settings
+    condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
+    datasets = job.inputs.get("dataset", ())
+    dataset = _blank(datasets[0].settings) if datasets else None
+    system = build_system(condition, dataset, torch.device("cpu"))
+    runs = Runs.product(list(settings["seeds"]), int(settings["copies"].get("count", 1)))
+    state = system.initial(runs)
+    seconds = []
+    with torch.no_grad():
+        for t in range(TRIED_STEPS):
+            began = time.perf_counter()
+            state, _ = system.advance(state, system.batch(runs, t), t)
+            seconds.append(time.perf_counter() - began)
+    streams = Streams(condition["streams"])
+    recording = plan_recording(
+        system, condition["record"], settings["first"], settings["last"], lambda _: lambda state: streams
+    )
+    size = torch.finfo(next(iter(state.values())).dtype).bits // 8
+    of_state = sum(component.size for component in system.components) * runs.count * size / 1e6
+    recorded = sum(component.size for component in recording.components)
+    recorded += sum(_product(shape) for shape, _ in recording.observables.values())
+    disk = recorded * runs.count * size * len(recording.steps) / 1e6 * COMPRESSION + of_state
+    data = (dataset.train_inputs.nbytes + dataset.test_inputs.nbytes) / 1e6 if dataset else 0.0
+    steps = settings["last"] - settings["first"]
+    return Cost(
+        seconds=START_SECONDS + min(seconds[1:]) * steps,
+        memory=BASE_MEGABYTES + 4 * of_state + 2 * data + min(disk, BUFFER_MEGABYTES),
+        disk=disk,
+        source="tried",
+    )
+
+
+def _product(shape: Iterable[int]) -> int:
+    result = 1
+    for length in shape:
+        result *= length
+    return result
+
+
+def _blank(settings: Mapping[str, Any]) -> Dataset:
+    """A dataset of the right size with nothing in it: an estimate needs no download."""
+    import numpy as np
+
+    from orrery.config import extensions
+    from orrery.config.errors import OrreryError
+    from orrery.data.api import Dataset
+
+    module = extensions.load("data", settings["name"])
+    if not hasattr(module, "size"):
+        raise OrreryError(
+            f"dataset {settings['name']}: how large it is can't be known before it is made; give its module a "
+            "function size(settings) that returns orrery.data.api.Size."
+        )
+    size = module.size(module.Settings.model_validate(dict(settings)))
+    return Dataset(
+        train_inputs=np.zeros((size.train, size.features), np.float32),
+        train_labels=np.arange(size.train, dtype=np.int64) % size.classes,
+        test_inputs=np.zeros((size.test, size.features), np.float32),
+        test_labels=np.arange(size.test, dtype=np.int64) % size.classes,
+        class_names=tuple(map(str, range(size.classes))),
+    )
+
+
+def _earlier(benchmarks: Path) -> dict[str, Cost]:
+    """The latest cost of each job that has run, by stage and readable name, from Snakemake's benchmark files."""
+    found: dict[str, Cost] = {}
+    for path in sorted(benchmarks.rglob("*.tsv"), key=lambda path: path.stat().st_mtime):
+        name = re.sub(r"@[0-9a-f]{16}$", "", str(path.relative_to(benchmarks).with_suffix("")))
+        header, *lines = path.read_text().splitlines()
+        if lines:
+            row = dict(zip(header.split("\t"), lines[-1].split("\t"), strict=False))
+            memory = row.get("max_rss", "-")
+            found[name] = Cost(
+                float(row["s"]),
+                float(memory) if memory.replace(".", "").isdigit() else 0.0,
+                0.0,
+                "earlier run",
+            )
+    return found
+
+
+def _table(plan: Plan, rows: Mapping[str, list[Cost]]) -> list[str]:
+    lines = [f"{'stage':<14}{'jobs':>6}{'seconds':>10}{'memory MB':>11}{'disk MB':>10}  known from"]
+    total = 0.0
+    unknown = 0
+    for stage in STAGES:
+        costs = rows.get(stage, [])
+        if not costs:
+            continue
+        seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+        unknown += len(costs) - len(seconds)
+        total += sum(seconds)
+        told = f"{sum(seconds):.0f}" if seconds else "?"
+        memory = max(cost.memory for cost in costs)
+        disk = sum(cost.disk for cost in costs)
+        sources = ", ".join(sorted({cost.source for cost in costs}))
+        lines.append(f"{stage:<14}{len(costs):>6}{told:>10}{memory:>11.0f}{disk:>10.1f}  {sources}")
+    if len(lines) == 1:
+        return ["nothing to be done: every result is there"]
+    lines.append(f"in all {total:.0f} s on one core" + (f", and {unknown} jobs not known" if unknown else ""))
+    return lines
