@@ -26,7 +26,8 @@ def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entrie
     """
     planned = {study.name: _study(study, workflow, entries) for study in studies.values()}
     index = _index(planned, entries)
-    return Plan(workflow.results, planned, index, workflow.parallelism.model_dump(mode="json"))
+    execution = {**workflow.parallelism.model_dump(mode="json"), "cache": str(workflow.cache_folder())}
+    return Plan(workflow.results, planned, index, execution)
 
 
 def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> StudyJobs:
