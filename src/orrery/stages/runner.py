@@ -46,8 +46,11 @@ def run_action(snakemake: Any, act: Callable[[Mapping[str, Any]], None]) -> None
             prepare()
             act(snakemake.params.job)
         except OrreryError as error:
-            tell(error, console)
+            tell(str(error), console)
             sys.exit(1)
+        except Exception as error:
+            tell(f"this should not have happened: {type(error).__name__}: {error}; the log has the rest", console)
+            raise
 
 
 def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
@@ -71,9 +74,9 @@ def prepare() -> None:
         sys.path.append(os.getcwd())
 
 
-def tell(error: OrreryError, console: int) -> None:
-    """Print the sentence to the log and to the console."""
-    sentence = f"orrery: {error}\n"
+def tell(message: str, console: int) -> None:
+    """Print a sentence to the log and to the console."""
+    sentence = f"orrery: {message}\n"
     sys.stderr.write(sentence)
     os.write(console, sentence.encode())
 
