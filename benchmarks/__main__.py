@@ -1,0 +1,45 @@
+"""``python -m benchmarks [name …]``: measure, and write benchmarks/results.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.measure import machine, one_thread, write_page
+
+NAMES = ("ensemble", "recording", "store", "koopman", "nothing_stale")
+PAGE = Path(__file__).with_name("results.md")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"some of {', '.join(NAMES)}; all where absent"
+    )
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page to write")
+    parser.add_argument(
+        "--scratch", type=Path, help="a folder with 4 GB of space; a temporary one where absent"
+    )
+    arguments = parser.parse_args()
+    names = arguments.names or list(NAMES)
+    if set(names) - set(NAMES):
+        parser.error(f"there is no benchmark '{min(set(names) - set(NAMES))}'; known are {', '.join(NAMES)}")
+    os.environ.update(one_thread())
+    import torch
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
+        for name in names:
+            start = time.perf_counter()
+            section = import_module(f"benchmarks.{name}").run(Path(scratch))
+            write_page(arguments.page, f"# Benchmarks\n\nMade by `make bench`. {machine()}\n", [section])
+            print(section.markdown())
+            print(f"({name}: {time.perf_counter() - start:.0f} s)\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
