@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from orrery.config import extensions
 from orrery.config.study import Condition, ResolvedStudy
@@ -13,6 +13,9 @@ from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.tiles import Block, Segment, segments
 from orrery.plan.trajectories import seeds_read, system_entries, training_settings
+
+if TYPE_CHECKING:
+    from orrery.analyses.api import AnalysisSettings
 
 Tiles = Mapping[str, Mapping[Block, Mapping[Segment, Job]]]
 NOT_SCIENCE = ("conditions", "gather", "compare", "of")
@@ -59,7 +62,7 @@ class AnalysisPlanner:
 
         def visit(name: str) -> None:
             if name not in ordered:
-                of = self._study.analyses[name].of
+                of = self._settings(name).of
                 if of != "trajectory":
                     visit(of)
                 ordered.append(name)
@@ -68,15 +71,20 @@ class AnalysisPlanner:
             visit(name)
         return ordered
 
+    def _settings(self, name: str, condition: Condition | None = None) -> AnalysisSettings:
+        """Settings of an analysis: those of the study, or with the overrides of a condition."""
+        settings = (condition or self._study).analyses[name]
+        return cast("AnalysisSettings", settings)
+
     def _module(self, name: str) -> ModuleType:
-        return extensions.load("analyses", self._study.analyses[name].method)
+        return extensions.load("analyses", self._settings(name).method)
 
     def _conditions(self, name: str) -> list[Condition]:
         return [self._study.conditions[condition] for condition in self._study.covered_by(name)]
 
     def _analyse(self, name: str, module: ModuleType) -> dict[str, tuple[Job, ...]]:
         conditions = self._conditions(name)
-        if self._study.analyses[name].gather:
+        if self._settings(name).gather:
             return self._gathered(name, module, conditions)
         found: dict[str, tuple[Job, ...]] = {}
         for condition in conditions:
@@ -146,7 +154,7 @@ class AnalysisPlanner:
         module: ModuleType,
     ) -> dict[str, Any]:
         """What the result of one condition depends on."""
-        entry = condition.analyses[name]
+        entry = self._settings(name, condition)
         settings = {
             key: value for key, value in entry.model_dump(mode="json").items() if key not in NOT_SCIENCE
         }
@@ -163,13 +171,13 @@ class AnalysisPlanner:
     def _bounds(self, name: str, condition: Condition, members: tuple[Block, ...]) -> dict[str, Any]:
         """The seeds and steps that are read: of what is trained, only what the study asks for."""
         wanted = set(seeds_read(condition))
-        first, last = condition.analyses[name].steps or (0, condition.training.steps)
+        first, last = self._settings(name, condition).steps or (0, condition.training.steps)
         present = [seed for block in members for seed in block.seeds if seed in wanted]
         return {"seeds": present, "first": first, "last": last}
 
     def _read(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         """The jobs whose results the analysis reads."""
-        of = condition.analyses[name].of
+        of = self._settings(name, condition).of
         if of == "trajectory":
             return self._segments(name, condition, members)
         jobs = self._results[of][condition.name]
@@ -179,7 +187,7 @@ class AnalysisPlanner:
         )
 
     def _segments(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
-        first, last = condition.analyses[name].steps or (0, condition.training.steps)
+        first, last = self._settings(name, condition).steps or (0, condition.training.steps)
         needed = set(segments(first, last, condition.training.segment))
         return tuple(
             job
@@ -210,7 +218,7 @@ class AnalysisPlanner:
         }
 
     def _compared(self, name: str, module: ModuleType, *, with_trajectories: bool) -> dict[str, Any]:
-        entry = self._study.analyses[name].model_dump(mode="json")
+        entry = self._settings(name).model_dump(mode="json")
         settings = {key: value for key, value in entry.items() if key not in ("conditions", "gather")}
         conditions: dict[str, Any] = {}
         for condition in self._conditions(name):

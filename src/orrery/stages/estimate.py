@@ -74,7 +74,6 @@ def try_training(job: Job) -> Cost:
     """Train a few steps of a job in memory and scale its time up; sizes follow from what is recorded."""
     import torch
 
-    from orrery.numerics.streams import Streams
     from orrery.systems.system import Runs
     from orrery.training.build import build_system
     from orrery.training.device import make_repeatable
@@ -94,9 +93,12 @@ def try_training(job: Job) -> Cost:
             began = time.perf_counter()
             state, _ = system.advance(state, system.batch(runs, t), t)
             seconds.append(time.perf_counter() - began)
-    streams = Streams(condition["streams"])
     recording = plan_recording(
-        system, condition["record"], settings["first"], settings["last"], lambda _: lambda state: streams
+        system,
+        condition["record"],
+        settings["first"],
+        settings["last"],
+        lambda _: lambda state: next(iter(state.values())),
     )
     size = torch.finfo(next(iter(state.values())).dtype).bits // 8
     of_state = sum(component.size for component in system.components) * runs.count * size / 1e6

@@ -49,7 +49,10 @@ def run_action(snakemake: Any, act: Callable[[Mapping[str, Any]], None]) -> None
             tell(str(error), console)
             sys.exit(1)
         except Exception as error:
-            tell(f"this should not have happened: {type(error).__name__}: {error}; the log has the rest", console)
+            tell(
+                f"this should not have happened: {type(error).__name__}: {error}; the log has the rest",
+                console,
+            )
             raise
 
 
