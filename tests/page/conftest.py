@@ -273,3 +273,14 @@ def publish(results: Path) -> Path:
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return publish(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="session")
+def nasty() -> str:
+    """Text that is in the title, a claim, a caption, a number and a setting of the study."""
+    return NASTY
+
+
+@pytest.fixture(scope="session")
+def published_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return publish(tmp_path_factory.mktemp("again"))

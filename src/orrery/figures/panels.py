@@ -224,7 +224,7 @@ def sensitivity_strip(
     quantity: str = "",
     logarithmic: bool = False,
 ) -> None:
-    """One number under other settings (rank, delays, seeds): points with intervals, the headline filled, floors as ticks.
+    """One number under other settings (rank, delays, seeds): points with intervals, headline filled, floors as ticks.
 
     Args:
         ax: where to draw; settings run down the vertical axis.

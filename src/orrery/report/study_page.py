@@ -64,7 +64,7 @@ def write_page(
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
-    """Write ``report.html``, ``page.html`` (the same without links to files) and ``figures/``, ``tables/`` into ``out``.
+    """Write ``report.html``, ``page.html`` (without links to files), ``figures/`` and ``tables/`` into ``out``.
 
     Args:
         study: ``name``, ``title``, ``summary``, ``paper``, ``scale``, ``conditions`` and ``analyses`` (as
