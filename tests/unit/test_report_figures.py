@@ -1,0 +1,146 @@
+"""Figures: sizes, equal bytes, panels, and SVG fit to stand in a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from orrery.config.errors import OrreryError
+from orrery.figures import panels, style
+from orrery.report.figures_page import read_figures, write_figures_page
+from orrery.report.inline import inline_svg
+
+
+def drawn(name: str = "one", label: str = "x") -> Any:
+    figure = style.figure("single", 50)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], marker="o", label=label)
+    axes.legend()
+    return SimpleNamespace(
+        name=name,
+        title="A title.",
+        caption="A caption.",
+        figure=figure,
+        data=pd.DataFrame({"x": [0.1, 1 / 3]}),
+    )
+
+
+def test_widths_are_those_of_a_journal(tmp_path: Path) -> None:
+    style.save(drawn(), tmp_path)
+    size = re.search(r'width="([\d.]+)pt"', (tmp_path / "one.svg").read_text())
+    assert size
+    assert float(size[1]) == pytest.approx(85 / 25.4 * 72, abs=0.01)
+    assert style.figure("double").get_figwidth() == pytest.approx(176 / 25.4)
+
+
+def test_equal_figures_are_equal_bytes_without_a_date(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        style.save_all([drawn()], tmp_path / folder)
+    names = sorted(file.name for file in (tmp_path / "a").iterdir())
+    assert names == ["figures.json", "one.csv", "one.pdf", "one.svg"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert b"Date" not in (tmp_path / "a" / "one.pdf").read_bytes()
+    assert "date" not in (tmp_path / "a" / "one.svg").read_text()
+    assert (tmp_path / "a" / "one.csv").read_text() == "x\n0.1\n0.3333333333333333\n"
+    assert json.loads((tmp_path / "a" / "figures.json").read_text())[0]["caption"] == "A caption."
+
+
+def test_a_users_matplotlibrc_has_no_say() -> None:
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        figure = style.figure()
+        assert matplotlib.rcParams["font.size"] == 7.5
+        assert figure.subplots().get_facecolor()[3] == 0
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    looks = [style.mark(index) for index in range(12)]
+    assert len({(look.colour, look.marker) for look in looks}) == 12
+    assert len({look.marker for look in looks[:6]}) == 6
+
+
+def test_inlined_svg_shares_no_id_and_runs_nothing(tmp_path: Path) -> None:
+    style.save(drawn(label="--><script>alert(1)</script>"), tmp_path)
+    one, two = (inline_svg(tmp_path / "one.svg", prefix, 'a "label"') for prefix in ("p-", "q-"))
+    ids = [set(re.findall(r'\bid="([^"]+)"', markup)) for markup in (one, two)]
+    assert ids[0]
+    assert ids[0] & ids[1] == set()
+    assert set(re.findall(r'href="#([^"]+)"', one)) <= ids[0]
+    assert "<script" not in one
+    assert "<style" not in one
+    assert "<!--" not in one
+    assert 'aria-label="a &quot;label&quot;"' in one
+
+
+def test_svg_of_others_is_made_harmless(tmp_path: Path) -> None:
+    (tmp_path / "x.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 10 10" '
+        'onload="alert(1)"><script>alert(1)</script><a href="javascript:alert(1)"><path d="M0 0"/></a>'
+        '<image xlink:href="http://example.org/x.png"/><path fill="url(#g)" d="M0.123456 1"/></svg>'
+    )
+    markup = inline_svg(tmp_path / "x.svg", "p-", "label")
+    for gone in ("alert", "javascript", "example.org", "onload"):
+        assert gone not in markup
+    assert "url(#p-g)" in markup
+    assert "M0.12 1" in markup
+
+
+@pytest.mark.parametrize("text", ["not xml", "<html></html>"])
+def test_what_is_not_svg_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.svg").write_text(text)
+    with pytest.raises(OrreryError, match=r"x\.svg: not an SVG file"):
+        inline_svg(tmp_path / "x.svg", "p-", "label")
+
+
+def test_the_page_of_one_analysis(tmp_path: Path) -> None:
+    style.save_all([drawn("one"), drawn("two")], tmp_path)
+    write_figures_page(tmp_path, "width/koopman")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<figure") == 2
+    assert [one["id"] for one in read_figures(tmp_path, "k")] == ["figure-k-one", "figure-k-two"]
+    assert "width/koopman" in page
+
+
+def test_divergences_are_counted() -> None:
+    axes = style.figure().subplots()
+    values = np.ones((4, 10))
+    values[1, 5:] = np.nan
+    panels.curves_of_runs(axes, np.arange(10), values, "lr=1", index=0)
+    panels.curves_of_runs(axes, np.arange(10), np.full((2, 10), np.nan), "lr=9", index=1)
+    panels.curves_of_runs(axes, np.arange(10), np.ones((2, 10)), "lr=0", index=2)
+    assert axes.get_legend_handles_labels()[1] == ["lr=1 (1 of 4 diverged)", "lr=9 (2 of 2 diverged)", "lr=0"]
+
+
+def test_matrix_and_floors_share_one_scale_and_mark_what_is_missing() -> None:
+    axes = style.figure("double").subplots()
+    matrix = np.array([[0.001, 0.005], [0.005, np.nan]])
+    panels.matrix_with_floors(axes, matrix, ["a", "b"], {"floor": np.array([0.0005, np.nan])}, quantity="W")
+    assert sorted(text.get_text() for text in axes.texts) == ["0.50", "1.0", "5.0", "5.0"]
+    assert sum(bool(patch.get_hatch()) for patch in axes.patches) == 2
+    bar = axes.figure.axes[-1]
+    assert bar.get_ylabel() == "W (10$^{-3}$)"
+    assert bar.get_ylim() == pytest.approx((0, 5))
+
+
+@pytest.mark.parametrize("values", [np.array([]), np.array([1 + 0j]), np.array([np.nan + 0j, 3 + 4j])])
+def test_spectra_of_any_size_can_be_drawn(values: np.ndarray, tmp_path: Path) -> None:
+    figure = style.figure()
+    axes = figure.subplots()
+    panels.complex_plane(axes, {"a": values})
+    reach = axes.get_xlim()[1]
+    assert reach == pytest.approx(5.4 if values.size == 2 else 1.12)
+    style.save(SimpleNamespace(name="x", title="", caption="", figure=figure, data=pd.DataFrame()), tmp_path)
+
+
+def test_a_strip_says_what_is_undecided() -> None:
+    axes = style.figure().subplots()
+    panels.sensitivity_strip(axes, ["a", "b"], np.array([1.0, np.nan]), headline=0, floors={"f": 0.5})
+    assert [text.get_text() for text in axes.texts] == ["undecided"]
