@@ -12,9 +12,11 @@ from orrery.stages.sources import open_sources, settings_of
 
 
 def draw(payload: Mapping[str, Any], out: Path) -> None:
-    """Draw the figures as SVG and PDF with their data as CSV, and their captions as ``figures.json``."""
+    """Draw the figures as SVG and PDF with their data as CSV, and their captions as ``figures.json``
+    and ``page.html``."""
     from orrery.analyses.results import open_result
     from orrery.figures.style import save
+    from orrery.report.figures_page import write_figures_page
 
     module, settings = settings_of(payload)
     manifests = payload["inputs"].get("comparison", [])
@@ -25,3 +27,4 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
         save(figure, out)
         captions.append({"name": figure.name, "title": figure.title, "caption": figure.caption})
     (out / "figures.json").write_text(json.dumps(captions, indent=1, sort_keys=True))
+    write_figures_page(out, payload["name"])
