@@ -192,7 +192,8 @@ class _Reader:
                 self.problems.append((line, shown, message))
                 continue
             own[name] = (line, child)
-            self.lines.setdefault((*key, name), line)
+        # after those of merged mappings, so that a key's own line counts
+        self.lines.update({(*key, name): line for name, (line, _) in own.items()})
         yield from ((name, child) for name, child in merged.items() if name not in own)
         yield from ((name, child) for name, (_, child) in own.items())
 
