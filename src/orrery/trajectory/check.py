@@ -17,6 +17,9 @@ from typing import Any
 from orrery.config.errors import OrreryError
 from orrery.trajectory.layout import PARTIAL, SCHEMA, SCHEMA_VERSION
 
+# Written last, when all states are on disk.
+REQUIRED = ("step", "run", "seed", "copy", "runs/status", "runs/last_step", "tensors/size")
+
 
 @dataclass(frozen=True)
 class _Node:
@@ -59,7 +62,8 @@ def complete(path: str | Path) -> list[str]:
     version = attributes.get("schema_version")
     if version != SCHEMA_VERSION:
         return [f"{store} has schema version {version}; this version of Orrery reads {SCHEMA_VERSION}"]
-    return missing_chunks(store)
+    absent = [name for name in REQUIRED if not (store / name / "zarr.json").is_file()]
+    return [f"{store} was not finished: it has no '{name}'" for name in absent[:1]] + missing_chunks(store)
 
 
 def missing_chunks(path: str | Path) -> list[str]:

@@ -36,7 +36,7 @@ class Recorder:
 
     Args:
         path: where the store will lie; nothing may lie there.
-        tensors: names or patterns (``fc*.weight``) of what to record; all floating-point tensors where absent.
+        tensors: names or patterns (``fc*.weight``) of what to record; all of floating point where absent.
         steps: the steps that will be recorded, where they are known beforehand.
         seeds: seed of each run of an ensemble; 0, 1, ... where absent.
         copies: copy of each run; 0, the original, where absent.

@@ -120,6 +120,7 @@ class Writer:
         self._expect(step)
         if self._state is not None:
             self._state.put(tensors)
+        self._recorded.append(int(step))
 
     def record_observable(self, name: str, step: int, values: Values) -> None:
         """Record an observable ``(run, *shape)`` after ``step``, at every step that the state is recorded at.
@@ -289,7 +290,6 @@ class Writer:
         elif position >= len(self._steps) or self._steps[position] != step:
             expected = self._steps[position] if position < len(self._steps) else "none, all are recorded"
             raise OrreryError(f"{self.path}: step {step} was given; the next declared step is {expected}")
-        self._recorded.append(int(step))
 
     def _check_complete(self, steps: np.ndarray, last: int) -> None:
         counts = {"the state": len(self._recorded)} if self._state is not None else {}
