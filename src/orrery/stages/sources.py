@@ -23,7 +23,7 @@ def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Traj
     """
     from orrery.trajectory.trajectory import Trajectory
 
-    trajectory = Trajectory.open([store_of(Path(manifest)) for manifest in manifests])
+    trajectory = Trajectory.open([store_of(Path(manifest)) / "data.zarr" for manifest in manifests])
     return trajectory.select(seeds=bounds["seeds"], steps=(bounds["first"], bounds["last"]))
 
 
