@@ -34,4 +34,7 @@ def make(
         extra: code entries beyond the script, ``module:definition`` or files.
     """
     code, parts = entries.code(script, extra)
-    return Job(stage, study, name, settings, code, entries.software(stage), dict(inputs), parts)
+    job = Job(stage, study, name, settings, code, entries.software(stage), dict(inputs), parts)
+    # Computed here, one after the other, since a long chain of segments would overrun the stack later.
+    _ = job.digest
+    return job

@@ -53,16 +53,19 @@ class Plan:
     def jobs(self) -> dict[str, Job]:
         """All jobs by their target, each after those that it reads."""
         found: dict[str, Job] = {}
-        self._collect(self.index, found)
+        # A stack and not a recursion: a chain of segments may be longer than Python's stack.
+        waiting = [(self.index, iter(self.index.upstream))]
+        entered = {self.target(self.index)}
+        while waiting:
+            job, upstream = waiting[-1]
+            following = next((one for one in upstream if self.target(one) not in entered), None)
+            if following is None:
+                found[self.target(job)] = job
+                waiting.pop()
+            else:
+                entered.add(self.target(following))
+                waiting.append((following, iter(following.upstream)))
         return found
-
-    def _collect(self, job: Job, found: dict[str, Job]) -> None:
-        target = self.target(job)
-        if target in found:
-            return
-        for upstream in job.upstream:
-            self._collect(upstream, found)
-        found[target] = job
 
     def target(self, job: Job) -> str:
         """Path of the job's declared output, as the rules name it."""
