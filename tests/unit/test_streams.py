@@ -14,7 +14,11 @@ def draw(streams: Streams, *key: object) -> np.ndarray:
 def test_same_key_same_numbers_and_no_other_key_the_same() -> None:
     streams = Streams()
     keys = [(s, n) for s in STREAMS for n in (0, 1, -1, 2**40)]
-    keys += [("init", 0, "fc1.weight"), ("init", 0, "fc1.weight", (5, 784)), ("init", 0, "fc1.weight", (10, 784))]
+    keys += [
+        ("init", 0, "fc1.weight"),
+        ("init", 0, "fc1.weight", (5, 784)),
+        ("init", 0, "fc1.weight", (10, 784)),
+    ]
     keys += [("order", 0, 1), ("order", 0, 2), ("order", 1, 0)]
     draws = {key: tuple(draw(streams, *key)) for key in keys}
     assert len(set(draws.values())) == len(keys)
@@ -32,8 +36,8 @@ def test_shift_and_hold_touch_their_stream_only() -> None:
 
 def test_process_state_does_not_matter() -> None:
     first = draw(Streams(), "init", 1)
-    np.random.seed(7)
-    np.random.random(100)
+    np.random.seed(7)  # noqa: NPY002
+    np.random.random(100)  # noqa: NPY002
     assert (draw(Streams(), "init", 1) == first).all()
     assert 0 <= Streams().word("probe", 1) < 2**63
 

@@ -14,6 +14,8 @@ Backward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Activation:
+    """An activation and its backward rule."""
+
     forward: Elementwise
     backward: Backward
 

@@ -34,7 +34,7 @@ def build(
     """The system of these settings; its state is the variable ``u`` of shape (run, coordinate)."""
     import torch
 
-    from orrery.systems.descent import dual_descent, descent_system
+    from orrery.systems.descent import descent_system, dual_descent
 
     return descent_system(
         dual_descent,

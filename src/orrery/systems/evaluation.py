@@ -33,24 +33,31 @@ class Evaluation:
         self._loss = loss
         self._samples = samples
         self._widest = max(component.shape[0] for component in network.weights if component.shape)
-        self._last: tuple[weakref.ref[torch.Tensor], str, tuple[torch.Tensor, torch.Tensor]] | None = None
+        self._last: tuple[weakref.ref[torch.Tensor], int, str, tuple[torch.Tensor, torch.Tensor]] | None = (
+            None
+        )
 
     def metrics(self) -> dict[str, Callable[[State], torch.Tensor]]:
         """``train_loss``, ``test_loss``, and ``train_accuracy``, ``test_accuracy`` where there are classes."""
         found: dict[str, Callable[[State], torch.Tensor]] = {}
         for part in ("train", "test"):
-            found[f"{part}_loss"] = lambda state, part=part: self._evaluate(state, part)[0]
+            found[f"{part}_loss"] = self._metric(part, 0)
             if self._samples.split(part).labels is not None:
-                found[f"{part}_accuracy"] = lambda state, part=part: self._evaluate(state, part)[1]
+                found[f"{part}_accuracy"] = self._metric(part, 1)
         return found
+
+    def _metric(self, part: str, which: int) -> Callable[[State], torch.Tensor]:
+        return lambda state: self._evaluate(state, part)[which]
 
     def _evaluate(
         self, state: State, part: str
     ) -> tuple[Float[torch.Tensor, " run"], Float[torch.Tensor, " run"]]:
         """Loss and share of right answers of each run; the last result is kept, since both are usually wanted."""
         first = next(iter(state.values()))
-        if self._last is not None and self._last[0]() is first and self._last[1] == part:
-            return self._last[2]
+        if self._last is not None and self._last[0]() is first:
+            _, version, of, result = self._last
+            if (version, of) == (first._version, part):
+                return result
         split = self._samples.split(part)
         runs, count = first.shape[0], len(split.inputs)
         portion = max(1, PORTION // (runs * self._widest))
@@ -67,5 +74,5 @@ class Evaluation:
                 if split.labels is not None:
                     right += (last.argmax(dim=1) == split.labels[start : start + portion]).sum(dim=1)
         result = (total * self._loss.weight(count, split.targets.shape[1]), right.to(first.dtype) / count)
-        self._last = (weakref.ref(first), part, result)
+        self._last = (weakref.ref(first), first._version, part, result)
         return result

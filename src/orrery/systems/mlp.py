@@ -1,7 +1,8 @@
 """Fully connected networks, all runs at once, with the backward pass written out.
 
-Activations are kept as (run, unit, sample). The runs that share a batch are folded into the output dimension of the first
-layer, whose stacked weights (run, unit, feature) are then one matrix per batch without a copy, and so is its gradient.
+Activations are kept as (run, unit, sample). The runs that share a batch are folded into the output dimension of the
+first layer, whose stacked weights (run, unit, feature) are then one matrix per batch without a copy, and so is its
+gradient.
 Every operation is one of PyTorch's, so that tangents (``torch.func.jvp``) pass through.
 """
 

@@ -109,7 +109,8 @@ class StackedModule:
         if not isinstance(result, torch.Tensor) or tuple(result.shape) != (2, self._outputs):
             found = tuple(result.shape[1:]) if isinstance(result, torch.Tensor) else type(result).__name__
             raise OrreryError(
-                f"system.network: {self.settings.path} returns {found} per sample; the data need {self._outputs} outputs"
+                f"system.network: {self.settings.path} returns {found} per sample; the data need "
+                f"{self._outputs} outputs"
             )
 
     def _fixed(self, t: int) -> dict[str, torch.Tensor]:
@@ -147,10 +148,18 @@ class StackedModule:
             return grad_and_value(self._loss, has_aux=True)(w, s, x, y, t)
 
         if self.settings.batching == "loop":
+            before = torch.get_rng_state()
             found = [
-                one(_row(weights, r), _row(statistics, r), *_of_group(inputs, targets, r * groups // runs))
+                one(
+                    _row(weights, r),
+                    _row(statistics, r),
+                    inputs[r * groups // runs],
+                    targets[r * groups // runs],
+                )
                 for r in range(runs)
             ]
+            if not torch.equal(before, torch.get_rng_state()):
+                raise self._is_random()
             gradients = _stack([gradient for gradient, _ in found])
             value = torch.stack([loss for _, (loss, _) in found])
             after = _stack([buffers for _, (_, buffers) in found])
@@ -163,16 +172,19 @@ class StackedModule:
                 stacked = vmap(vmap(one, in_dims=(0, 0, None, None)))(*folded, inputs, targets)
             except RuntimeError as error:
                 if "random" in str(error):
-                    raise OrreryError(
-                        f"system.network: {self.settings.path} draws random numbers in its forward pass (dropout?); "
-                        "randomness must come from a stream, so switch it off"
-                    ) from error
+                    raise self._is_random() from error
                 raise
             gradients, (value, after) = stacked
             gradients = {name: tensor.flatten(0, 1) for name, tensor in gradients.items()}
             after = {name: tensor.flatten(0, 1) for name, tensor in after.items()}
             value = value.flatten()
         return value, {name: Dense(tensor) for name, tensor in gradients.items()}, after
+
+    def _is_random(self) -> OrreryError:
+        return OrreryError(
+            f"system.network: {self.settings.path} draws random numbers in its forward pass (dropout?); "
+            "randomness must come from a stream, so switch it off"
+        )
 
     def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor:
         """Output of every run on the same samples, in evaluation mode: (run, output, sample)."""
@@ -193,10 +205,6 @@ class StackedModule:
 
 def _row(tensors: State, run: int) -> State:
     return {name: tensor[run] for name, tensor in tensors.items()}
-
-
-def _of_group(inputs: torch.Tensor, targets: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return inputs[group], targets[group]
 
 
 def _stack(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

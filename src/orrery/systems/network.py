@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
 from orrery.config.closed import Closed
 from orrery.config.errors import OrreryError
 from orrery.systems.network_settings import (

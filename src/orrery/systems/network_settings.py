@@ -94,8 +94,8 @@ class Mse(Closed):
     kind: Literal["mse"] = "mse"
     reduction: Literal["mean", "sum", "sample-mean"] = Field(
         "mean",
-        description="'mean' over samples and outputs (as in PyTorch), 'sum' over both, 'sample-mean': sum over outputs, "
-        "mean over samples",
+        description="'mean' over samples and outputs (as in PyTorch), 'sum' over both, 'sample-mean': sum over "
+        "outputs, mean over samples",
     )
     factor: float = Field(1.0, description="factor on the loss, e.g. 0.5")
     link: Link = Field("identity", description="applied to the last layer")
@@ -105,6 +105,8 @@ Loss = Annotated[CrossEntropy | Nll | Mse, Field(discriminator="kind")]
 
 
 class Optimizer(Closed):
+    """What all optimizers have."""
+
     rate: float = Field(gt=0, description="learning rate, before the schedule")
     weight_decay: float = Field(0.0, ge=0, description="as in torch.optim")
 
@@ -133,6 +135,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Adaptive(Optimizer):
+    """What Adam and AdamW share."""
+
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     epsilon: float = Field(1e-8, gt=0)
 
@@ -154,6 +158,8 @@ AnyOptimizer = Annotated[Sgd | Momentum | Nesterov | Adam | AdamW, Field(discrim
 
 
 class Constant(Closed):
+    """The same rate at every step."""
+
     kind: Literal["constant"] = "constant"
 
 

@@ -32,7 +32,7 @@ def build(
     settings: Settings, *, dataset: Any = None, dtype: torch.dtype, device: torch.device, streams: Streams
 ) -> System:
     """The system of these settings; its state is the variable ``x`` of shape (run, coordinate)."""
-    from orrery.systems.descent import plain_descent, descent_system
+    from orrery.systems.descent import descent_system, plain_descent
 
     return descent_system(
         plain_descent,

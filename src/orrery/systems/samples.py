@@ -27,6 +27,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Samples:
+    """Both splits, with the number of features and of outputs."""
+
     train: Split
     test: Split
     features: int

@@ -79,8 +79,8 @@ class System:
         initial: the start of the given runs; copies of a seed are not yet perturbed (training does that).
         batch: the batch of step ``t`` (0-based: the step that leads from state ``t`` to state ``t + 1``), by random
             access, so that any stretch can be replayed.
-        advance: state, batch and ``t`` to the new state and its by-products. By-products are values of the *old* state on that
-            batch, ``loss (run,)`` first of all. Pure: it never writes into its arguments.
+        advance: state, batch and ``t`` to the new state and its by-products. By-products are values of the *old* state
+            on that batch, ``loss (run,)`` first of all. Pure: it never writes into its arguments.
         observables: name to (shape of one run, function of the state).
         metrics: name to a function of the state with one value per run, computed on demand.
         byproducts: names of what ``advance`` returns beside the state.

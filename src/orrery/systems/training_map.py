@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -119,15 +120,13 @@ def _initial(
         keeps_own = bool(own) and settings.initialisation.kind == "default"
 
         def draw(component: Component, seed: int) -> Any:
-            if component.role == "statistic" or keeps_own and settings.initialisation.biases == "drawn":
+            if component.role == "statistic" or (keeps_own and settings.initialisation.biases == "drawn"):
                 factor = 1.0 if component.role == "statistic" else settings.initialisation.scale
                 return own[seed][component.name].detach().double().numpy() * factor
             return draw_weights(component, network.weights, settings.initialisation, streams, seed)
 
         for component in (*network.weights, *network.statistics):
-            state[component.name] = stack_runs(
-                runs, lambda seed, component=component: draw(component, seed), dtype, device
-            )
+            state[component.name] = stack_runs(runs, partial(draw, component), dtype, device)
         for component in carried:
             state[component.name] = torch.zeros((runs.count, *component.shape), dtype=dtype, device=device)
         return state

@@ -46,8 +46,8 @@ def train_block(
 ) -> None:
     """Train the runs of the given seeds from step ``first`` to step ``last``.
 
-    Writes ``out/data.zarr`` (the trajectory: step 0 and the recorded steps after ``first``), ``out/checkpoint.zarr`` (the
-    full state after ``last``) and ``out/provenance.json`` (the device really used, host, times). A segment that starts
+    Writes ``out/data.zarr`` (the trajectory: step 0 and the recorded steps after ``first``), ``out/checkpoint.zarr``
+    (the full state after ``last``) and ``out/provenance.json`` (the device really used, host, times). A segment that starts
     from a checkpoint gives the bits of one that was trained in one go.
 
     Args:
@@ -93,7 +93,7 @@ def train_block(
         first_run=first_run,
         dtype=name,
         metrics={metric: list(range(first, last)) for metric in recording.byproducts},
-        evaluations={metric: recording.evaluated for metric in recording.evaluations},
+        evaluations=dict.fromkeys(recording.evaluations, recording.evaluated),
         observables={observable: (shape, name) for observable, (shape, _) in recording.observables.items()},
         attributes={"condition": dict(condition)},
     )

@@ -25,7 +25,8 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._first = self._last = 0
-        self._began = self._told = 0.0
+        self._began: float | None = None
+        self._told = 0.0
 
     def start(self, first: int, last: int) -> None:
         """Begin at step ``first``; the job ends at step ``last``."""
@@ -50,7 +51,9 @@ class Progress:
     def advance(self, step: int) -> None:
         """Tell that ``step`` is reached; cheap enough to be called at every step."""
         now = time.monotonic()
-        if now - self._told < (SECONDS_BETWEEN_UPDATES if self._bar else SECONDS_BETWEEN_LINES):
+        if self._began is None or now - self._told < (
+            SECONDS_BETWEEN_UPDATES if self._bar else SECONDS_BETWEEN_LINES
+        ):
             return
         self._told = now
         rate = (step - self._first) / max(now - self._began, 1e-9)
@@ -69,7 +72,7 @@ class Progress:
 
     def finish(self) -> None:
         """End; tells how long it took."""
-        if not self._began:
+        if self._began is None:
             return
         seconds = time.monotonic() - self._began
         steps = self._last - self._first
@@ -79,7 +82,7 @@ class Progress:
             self._bar = None
         else:
             self._line(f"{steps} steps in {_duration(seconds)}, {steps / max(seconds, 1e-9):,.0f} steps/s")
-        self._began = 0.0
+        self._began = None
 
     def _line(self, text: str) -> None:
         print(f"{self._label}: {text}", file=self._stream, flush=True)

@@ -115,8 +115,8 @@ class _Staged:
 class Recorder:
     """Takes every state with its by-products, finds the runs that diverged, and hands what is recorded to the store.
 
-    A run has diverged at the first step at which its loss is not finite: from that step on all that is recorded of it is
-    NaN. On a GPU, states are staged and checked in portions.
+    A run has diverged at the first step at which its loss is not finite: from that step on all that is recorded of it
+    is NaN. On a GPU, states are staged and checked in portions.
 
     Args:
         writer: of the store.
