@@ -42,10 +42,15 @@ def verify(config: Mapping[str, Any], home: Path) -> list[str]:
 
 
 def prune(config: Mapping[str, Any], home: Path) -> list[str]:
-    """List what no study names at any scale; with ``ORRERY_PRUNE=yes`` in the environment, remove it."""
+    """List what no study names at any scale; with ``ORRERY_PRUNE=yes`` in the environment, remove it.
+
+    Every file in ``studies/`` counts, also one that the config does not list at the moment.
+    """
     plans: list[Plan] = []
+    listed = [str(study) for study in config.get("studies", [])]
+    studies = sorted({*listed, *(path.stem for path in Path("studies").glob("*.yaml"))})
     for scale in ("laptop", "paper"):
-        plans.append(load_plan("config.yaml", {**config, "scale": scale}, home))
+        plans.append(load_plan("config.yaml", {**config, "studies": studies, "scale": scale}, home))
     root = Path(plans[0].results) / "store"
     found = unnamed(plans, root)
     if not found:
