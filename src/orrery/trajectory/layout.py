@@ -115,7 +115,7 @@ def choose_layout(
         width = max(1, components)
         together = min(runs, target // (row * length))
         if together == runs:
-            while 2 * length * runs * row <= target and length < LONGEST_TINY_CHUNK:
+            while 2 * length * runs * row <= min(target, buffer_bytes) and length < LONGEST_TINY_CHUNK:
                 length *= 2
     else:
         width = min(components, _power_of_two_below(target // (length * itemsize)))
@@ -129,18 +129,15 @@ def choose_layout(
 
 
 def _sharded(plain: Layout, shape: tuple[int, int, int], itemsize: int, buffer_bytes: int) -> Layout:
+    """Put all components of a stretch of steps into one file, and several runs where that is not enough."""
     together, length, width = plain.chunk
-    inner = (
-        max(1, length // 4)
-        if length % 4 == 0 and together * length * width * itemsize >= 4 * MEBIBYTE
-        else length
-    )
+    large = together * length * width * itemsize >= 4 * MEBIBYTE
+    inner = length // 4 if large and length % 4 == 0 else length
     across = width * math.ceil(shape[2] / width)
-    most = max(1, buffer_bytes // (length * across * itemsize * together))
-    stretches = math.ceil(shape[1] / length)
-    wanted = math.ceil(math.ceil(shape[0] / together) * stretches / MOST_FILES)
-    bundled = together * min(most, wanted, math.ceil(shape[0] / together))
-    return Layout((together, inner, width), (bundled, length, across))
+    groups = math.ceil(shape[0] / together)
+    wanted = math.ceil(groups / max(1, MOST_FILES // math.ceil(shape[1] / length)))
+    fitting = max(1, buffer_bytes // (together * length * across * itemsize))
+    return Layout((together, inner, width), (together * min(wanted, fitting, groups), length, across))
 
 
 def _balanced(steps: int, longest: int) -> int:
