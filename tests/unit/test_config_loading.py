@@ -271,6 +271,10 @@ MISTAKES = {
         ('"width=10"', '"width=11"'),
         "23: analyses.spectrum.conditions.1: 'width=11' matches no condition; did you mean 'width=10'?",
     ),
+    "unknown condition in settings of an analysis": (
+        ("{method: lab-analysis, steps", '{method: lab-analysis, pairs: [["width=5", "width=1"]], steps'),
+        "22: analyses.reduced.pairs.0.1: there is no condition 'width=1' in this study; did you mean 'width=10'?",
+    ),
     "claim on an unknown analysis": (
         ("spectrum.distance[width=5,width=10]", "spectrun.distance"),
         "30: claims.nearer.checks.0: 'spectrun.distance' starts with 'spectrun', which is no analysis of this "

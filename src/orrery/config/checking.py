@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from orrery.config import extensions
 from orrery.config.errors import OrreryError
 from orrery.config.messages import MISSING
+from orrery.config.names import CONDITIONS
 from orrery.config.places import Places, Problems
 from orrery.config.validation import validate
 from orrery.config.yaml_file import Key
@@ -27,18 +28,21 @@ _ANALYSIS = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 class Checker:
     """Checks sections and adds what is wrong to ``problems``.
 
+    ``conditions`` are the names that settings may refer to; where none is known, any will do.
+
     Most conditions share most of their settings: data that passed once are not checked again.
     """
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, conditions: Sequence[str] = ()) -> None:
         self.problems = problems
+        self._context = {CONDITIONS: conditions}
         self._passed: dict[tuple[Key, str], Any] = {}
 
     def section(self, at: Key, model: type[Model], data: Any, places: Places) -> Model | None:
         """Return the settings of the section at ``at``, or None where something is wrong."""
         known = (at, json.dumps(data, sort_keys=True, default=str))
         if known not in self._passed:
-            settings = validate(model, data, places, at, self.problems)
+            settings = validate(model, data, places, at, self.problems, self._context)
             if settings is None:
                 return None
             self._passed[known] = settings

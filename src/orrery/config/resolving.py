@@ -52,11 +52,13 @@ def resolve(
     file = validate(StudyFile, data, places, (), problems)
     data = {key: value for key, value in data.items() if _well_formed(key, value)}
 
-    checker = Checker(problems)
-    analyses = checker.analyses(data.get("analyses") or {}, places)
+    drafting = len(problems)
     drafts = Drafter(document, prefixes, places, problems).drafts(data)
-    conditions = {draft.name: _condition(draft, analyses, checker, device) for draft in drafts}
     names = [draft.name for draft in drafts if draft.name]
+    # where a condition could not be made, its name may still be meant
+    checker = Checker(problems, names if len(problems) == drafting else ())
+    analyses = checker.analyses(data.get("analyses") or {}, places)
+    conditions = {draft.name: _condition(draft, analyses, checker, device) for draft in drafts}
     check_study(names, analyses, _claims(data.get("claims")), places, problems)
     for draft in drafts:
         condition = conditions[draft.name]

@@ -17,14 +17,21 @@ from orrery.config.yaml_file import Key
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validate(model: type[Model], data: Any, places: Places, at: Key, problems: Problems) -> Model | None:
-    """Check ``data``, which stands at ``at``, against ``model``.
+def validate(
+    model: type[Model],
+    data: Any,
+    places: Places,
+    at: Key,
+    problems: Problems,
+    context: Mapping[str, Any] | None = None,
+) -> Model | None:
+    """Check ``data``, which stands at ``at``, against ``model``; ``context`` is what its validators may ask.
 
     Returns:
         The settings, or None where there were problems; those are added to ``problems``.
     """
     try:
-        return model.model_validate(data, by_alias=True, by_name=False)
+        return model.model_validate(data, by_alias=True, by_name=False, context=context)
     except ValidationError as error:
         for path, message in _told(model, data, error.errors(include_url=False)):
             problems.add(places.problem((*at, *path), message, missing=message.startswith(MISSING)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orrery.analyses.api import AnalysisSettings
+from orrery.config.names import ConditionName
 
 
 class Settings(AnalysisSettings):
@@ -12,4 +13,5 @@ class Settings(AnalysisSettings):
 
     delays: int | tuple[int, ...] = 8
     rank: int = 10
+    pairs: tuple[tuple[ConditionName, ConditionName], ...] = ()
     compare: dict[str, Any] | None = None
