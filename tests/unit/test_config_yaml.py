@@ -95,7 +95,14 @@ def test_merge_keys_give_way_to_own_keys() -> None:
         ("a: 1\n---\nb: 2\n", "f.yaml:2: is not valid YAML"),
         ("", "f.yaml: is empty"),
         ("# nothing\n", "f.yaml: is empty"),
-        ("a: " + "[" * 100 + "]" * 100, "is nested more than 60 levels deep"),
+        ("a: " + "[" * 100 + "]" * 100, "f.yaml:1: is nested more than 60 levels deep"),
+        ("a: " + "[" * 1_000_000, "f.yaml:1: is nested more than 60 levels deep"),
+        ("- " * 100_000, "f.yaml:1: is nested more than 60 levels deep"),
+        (
+            "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 70)),
+            "is nested more than 60 levels deep",
+        ),
+        ("a: " + "1" * 5000, "is not a value of the type !!int"),
         ("a: \x00\n", "f.yaml:1: is not valid YAML"),
     ],
 )

@@ -103,6 +103,7 @@ def load_yaml(path: Path) -> Document:
 def parse_yaml(text: str, file: str) -> Document:
     """Read YAML text; ``file`` is the name used in errors, which are those of ``load_yaml``."""
     try:
+        _check_depth(text, file)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -120,8 +121,6 @@ def parse_yaml(text: str, file: str) -> Document:
         line = text.count("\n", 0, getattr(error, "position", 0) or 0) + 1
         reason = getattr(error, "reason", None) or str(error).splitlines()[0]
         raise ConfigError([Problem(file, line, "", f"is not valid YAML: {reason}")]) from None
-    except RecursionError:
-        raise ConfigError([Problem(file, None, "", "is nested too deeply")]) from None
     if node is None:
         raise ConfigError([Problem(file, None, "", "is empty")])
     reader = _Reader()
@@ -133,6 +132,16 @@ def parse_yaml(text: str, file: str) -> Document:
     if reader.problems:
         raise ConfigError(Problem(file, *problem) for problem in reader.problems)
     return Document(file, data, reader.lines)
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse deep nesting before nodes are made of it: libyaml makes them by recursion, without a limit."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            line = event.start_mark.line + 1
+            raise ConfigError([Problem(file, line, "", f"is nested more than {_DEEPEST} levels deep")])
 
 
 class _Reader:
@@ -153,7 +162,7 @@ class _Reader:
             raise _RefusedError(
                 line, key, f"the file holds more than {_LARGEST} values with its aliases written out"
             )
-        if len(parents) > _DEEPEST:
+        if len(parents) > _DEEPEST:  # through aliases
             raise _RefusedError(line, key, f"is nested more than {_DEEPEST} levels deep")
         inside = (*parents, id(node))
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
