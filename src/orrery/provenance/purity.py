@@ -7,9 +7,9 @@ needed, never a stale result.
 from __future__ import annotations
 
 BUILTINS = frozenset(
-    "abs all any bool bytes chr complex dict divmod enumerate filter float frozenset int isinstance issubclass len "
-    "list map max min object ord pow range repr reversed round set slice sorted str sum super tuple type zip "
-    "property staticmethod classmethod Exception ValueError TypeError KeyError".split()
+    "abs all any bool bytes callable chr complex dict divmod enumerate filter float frozenset getattr hasattr int "
+    "isinstance issubclass len list map max min object ord pow range repr reversed round set slice sorted str sum "
+    "super tuple type zip property staticmethod classmethod Exception ValueError TypeError KeyError".split()
 )
 
 PREFIXES = (
@@ -18,6 +18,8 @@ PREFIXES = (
     "annotated_types.",
     "collections.",
     "contextlib.contextmanager",
+    "cycler.",
+    "dask.delayed",
     "dataclasses.",
     "decimal.",
     "enum.",
@@ -28,6 +30,8 @@ PREFIXES = (
     "jaxtyping.",
     "logging.getLogger",
     "math.",
+    "matplotlib.colors.",
+    "matplotlib.cycler",
     "numpy.arange",
     "numpy.array",
     "numpy.asarray",

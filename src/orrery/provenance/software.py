@@ -18,7 +18,8 @@ STAGE_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "trajectories": (*_STORE, "torch"),
     "analyses": (*_STORE, "dask", "scipy", "scikit-learn", "POT", "torch"),
     "comparisons": (*_STORE, "dask", "scipy", "scikit-learn", "POT", "pandas"),
-    "figures": (*_STORE, "dask", "scipy", "pandas", "matplotlib"),
+    # The page that shows the figures of an analysis is rendered with them.
+    "figures": (*_STORE, "dask", "scipy", "pandas", "matplotlib", "cycler", "jinja2", "markupsafe"),
     "claims": (),
     "reports": ("jinja2", "markupsafe"),
 }

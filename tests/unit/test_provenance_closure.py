@@ -1,0 +1,178 @@
+"""The static closure holds what a job really loads, for every stage of a small study.
+
+Each job runs in a process of its own; the modules of ours that it has loaded at its end must be among those that the
+closure of its code entries lists. A module that is missing there could change without the job becoming stale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from orrery.plan import entry as plan_entry
+from orrery.plan.entries import Entries
+from orrery.plan.job import Job
+from orrery.plan.plan import Plan
+from orrery.provenance.code import Closure, CodeIndex
+from orrery.provenance.manifest import write_manifest
+from orrery.provenance.software import STAGE_PACKAGES
+
+HOME = Path(__file__).parents[2]
+
+STUDY = """
+title: Small
+summary: Two rates on clusters.
+dataset: {name: gaussian-clusters, samples: 60, test: 30}
+system:
+  kind: network
+  network: {kind: mlp, hidden: [4]}
+  loss: {kind: cross-entropy}
+  optimizer: {kind: sgd, rate: 0.1}
+  batches: {kind: shuffled, size: 10}
+training: {steps: 40, segment: 40, seeds: 4, block: 4}
+copies: {count: 3, amplitude: 0.001, kind: relative, distribution: uniform}
+record: {state: all, steps: {every: 1}, metrics: [loss], evaluate: {every: 20, metrics: [test_loss]}}
+conditions:
+  grid:
+    axes:
+      rate: {values: {slow: 0.1, fast: 0.2}, sets: system.optimizer.rate}
+analyses:
+  reduced: {method: reduction, tensors: [fc2.weight]}
+  spectra:
+    method: koopman
+    of: reduced
+    rank: 3
+    delays: 2
+    compare: {pairs: [["rate=slow", "rate=fast"]], relabellings: 2000, resamples: 100}
+claims: {}
+"""
+
+SCRIPTS = {
+    "data": "dataset",
+    "trajectories": "train",
+    "analyses": "analyse",
+    "comparisons": "compare",
+    "figures": "figures",
+    "claims": "claims",
+    "reports": "report",
+    "publish": "publish",
+}
+
+RUN = """
+import json, os, sys
+from pathlib import Path
+from importlib import import_module
+home = sys.argv[1]
+read = set()
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        path = os.path.abspath(arguments[0])
+        if path.startswith(home + "/src/") and not path.endswith((".py", ".pyc")) and "__pycache__" not in path:
+            read.add(path[len(home + "/src/"):])
+sys.addaudithook(watch)
+sys.path.append(home)
+payload = json.loads(sys.stdin.read())
+produce = import_module("scripts." + sys.argv[2]).produce
+produce(payload) if payload["stage"] == "publish" else produce(payload, Path(sys.argv[3]))
+ours = sorted(name for name in sys.modules if name.partition(".")[0] == "orrery")
+print("loaded: " + json.dumps([ours, sorted(path for path in read if os.path.isfile(home + "/src/" + path))]))
+"""
+
+# Not part of any stage's software: what they do cannot change the bytes of a result.
+WITHOUT_INFLUENCE = {
+    "google_crc32c": "a checksum is what it is",
+    "jaxtyping": "annotations",
+    "pooch": "downloads are held to their sha256",
+    "psutil": "measures",
+    "pydantic": "validated settings stand in the spec",
+    "rich": "the bar on a terminal",
+    "threadpoolctl": "the number of threads is fixed",
+}
+IMPORTED_AS = {"scikit-learn": "sklearn", "POT": "ot"}
+
+
+class Asked(Entries):
+    """Remembers which entries stand behind each digest."""
+
+    closures: ClassVar[dict[str, Closure]] = {}
+
+    def __init__(self, index: CodeIndex) -> None:
+        super().__init__(index)
+        self._asked = index
+
+    def code(self, script: str, extra: Any = ()) -> tuple[str, dict[str, str]]:
+        extra = tuple(extra)
+        found = super().code(script, extra)
+        closure = self._asked.closure((f"scripts.{script}:produce", "orrery.stages.runner:prepare", *extra))
+        assert closure.digest == found[0]
+        self.closures[found[0]] = closure
+        return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("small")
+    (place / "studies").mkdir()
+    (place / "config.yaml").write_text("studies: [small]\n")
+    (place / "studies/small.yaml").write_text(STUDY)
+    return place
+
+
+@pytest.fixture(scope="module")
+def plan(folder: Path) -> Plan:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_entry, "Entries", Asked)
+        patch.chdir(folder)
+        return plan_entry.load_plan("config.yaml", {}, HOME)
+
+
+def run(job: Job, plan: Plan, folder: Path) -> tuple[set[str], set[str]]:
+    """Run one job in a process of its own and write its manifest.
+
+    Returns:
+        Modules of ours that it loaded, and other files of ours that it read (templates).
+    """
+    target = folder / plan.target(job)
+    store = target.with_suffix("")
+    store.mkdir(parents=True, exist_ok=True)
+    script = "index" if job.stage == "publish" and not job.study else SCRIPTS[job.stage]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(HOME), script, str(store)],
+        input=json.dumps(plan.payload(plan.target(job))),
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    if job.stage != "publish":
+        write_manifest(store, target)
+    loaded, read = json.loads(done.stdout.rpartition("loaded: ")[2])
+    return set(loaded), set(read)
+
+
+def test_what_jobs_load_is_in_their_closure(plan: Plan, folder: Path) -> None:
+    missing: dict[str, list[str]] = {}
+    for job in plan:
+        loaded, read = run(job, plan, folder)
+        closure = Asked.closures[job.code]
+        beyond = (loaded - closure.modules) | (read - set(closure.definitions))
+        if beyond:
+            missing[job.name] = sorted(beyond)
+    assert {job.stage for job in plan} == set(SCRIPTS)
+    assert missing == {}
+
+
+def test_what_the_code_of_a_stage_uses_is_among_its_software(plan: Plan) -> None:
+    for job in plan:
+        stage = "reports" if job.stage == "publish" else job.stage
+        known = {IMPORTED_AS.get(package, package) for package in STAGE_PACKAGES[stage]}
+        used = Asked.closures[job.code].external - set(WITHOUT_INFLUENCE)
+        assert used <= known, f"{job.name} uses {sorted(used - known)}"
