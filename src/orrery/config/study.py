@@ -58,7 +58,7 @@ class ResolvedStudy:
         conditions: by name, in the order of the study.
         analyses: settings of every analysis at the level of the study.
         claims: by identifier, in the order of the study; those of other scales are kept.
-        figures: what the report draws beside the figures of the analyses.
+        figures: settings of the report's figures.
     """
 
     name: str

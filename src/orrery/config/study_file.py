@@ -8,7 +8,6 @@ from pydantic import Field
 
 from orrery.config.claims import Claim, KnownFrom
 from orrery.config.closed import Closed
-from orrery.config.sections import Name
 from orrery.config.texts import Form
 
 SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
@@ -35,11 +34,7 @@ class Paper(Closed):
 
 
 class Figures(Closed):
-    """What the figures of the report show beside those of the analyses."""
-
-    curves: tuple[Name, ...] | None = Field(
-        None, description="metrics drawn over steps for all runs; all recorded ones where absent"
-    )
+    """Settings of the report's figures; there are none yet, so the section stays empty."""
 
 
 class Scales(Closed):
@@ -64,7 +59,7 @@ class StudyFile(Closed):
     conditions: Open = Field(min_length=1, description="named overrides, or a grid of axes")
     analyses: dict[str, Open] = Field({}, description="analyses by name, each with its method")
     claims: dict[str, Claim] = Field({}, description="claims of the paper as checks on numbers")
-    figures: Figures = Field(Figures(), description="figures of the report")
+    figures: Figures = Field(Figures(), description="settings of the report's figures; none so far")
     scales: Scales = Field(Scales(), description="what the scales laptop and paper change")
 
 

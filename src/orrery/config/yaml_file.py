@@ -140,7 +140,7 @@ def _check_depth(text: str, file: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            line = event.start_mark.line + 1
+            line = None if event.start_mark is None else event.start_mark.line + 1
             raise ConfigError([Problem(file, line, "", f"is nested more than {_DEEPEST} levels deep")])
 
 
