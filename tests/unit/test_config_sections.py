@@ -145,5 +145,5 @@ def test_checks_have_at_most_one_criterion_and_what_it_refers_to() -> None:
     ):
         with pytest.raises(ValidationError):
             Check(number="a.b", **wrong)
-    with pytest.raises(ValidationError, match="<analysis>[.]<number>"):
+    with pytest.raises(ValidationError, match=r"<analysis>\.<number>"):
         Check(number="distance")
