@@ -30,7 +30,15 @@ wildcard_constraints:
 
 def reads(stage):
     """Input function of a stage: the manifests that the plan says the job reads."""
-    return lambda wildcards: PLAN.inputs(f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json")
+    return lambda wildcards: inputs(f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json")
+
+
+def inputs(target):
+    """Inputs of a target by the plan; a target that is not of the plan ends the run with a sentence."""
+    try:
+        return PLAN.inputs(target)
+    except OrreryError as error:
+        sys.exit(str(error))
 
 
 def payload(wildcards, output):

@@ -69,7 +69,7 @@ rule report:
 
 rule publish:
     input:
-        lambda wildcards: PLAN.inputs(f"{RESULTS}/{wildcards.name}/published@{wildcards.digest}.json"),
+        lambda wildcards: inputs(f"{RESULTS}/{wildcards.name}/published@{wildcards.digest}.json"),
     output:
         f"{RESULTS}/{{name}}/published@{{digest}}.json",
     log:
@@ -86,7 +86,7 @@ rule publish:
 
 rule index:
     input:
-        lambda wildcards: PLAN.inputs(f"{RESULTS}/report/published@{wildcards.digest}.json"),
+        lambda wildcards: inputs(f"{RESULTS}/report/published@{wildcards.digest}.json"),
     output:
         f"{RESULTS}/report/published@{{digest}}.json",
     log:

@@ -27,7 +27,8 @@ def check_config(path: str) -> None:
             f"{path}: there is no such file in {Path.cwd().name}/; write one that lists your studies, "
             "for example 'studies: [my-study]'."
         )
-    load_yaml(Path(path))
+    if not isinstance(load_yaml(Path(path)).data, Mapping):
+        raise OrreryError(f"{path}:1: must be a mapping of keys such as studies, scale, device")
 
 
 def load_plan(path: str, overrides: Mapping[str, Any], home: Path) -> Plan:
