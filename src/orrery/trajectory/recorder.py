@@ -150,5 +150,8 @@ class Recorder:
 
 
 def _one_per_run(value: Any, runs: int) -> torch.Tensor:
-    tensor = torch.as_tensor(value).detach()
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach()
+    else:
+        tensor = torch.as_tensor(value, dtype=torch.float64)
     return tensor.reshape(1) if tensor.ndim == 0 and runs == 1 else tensor

@@ -45,7 +45,7 @@ def states_of(model: Model) -> list[dict[str, torch.Tensor]]:
     if isinstance(model, Sequence) and not isinstance(model, str | bytes) and model:
         return [state for member in model for state in states_of(member)]
     raise OrreryError(
-        f"a {type(model).__name__} cannot be recorded; give an nn.Module, a state dictionary, "
+        f"an object of type {type(model).__name__} cannot be recorded; give an nn.Module, a state dictionary, "
         "or a list of them"
     )
 
