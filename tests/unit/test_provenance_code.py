@@ -545,6 +545,21 @@ def test_modules_of_a_user_outside_the_package(write: Write, tmp_path: Path) -> 
     assert difference(before.definitions, after.definitions) == ["deep.inner changed (function f)"]
 
 
+def test_a_folder_without_init_is_a_package_of_a_user(write: Write, tmp_path: Path) -> None:
+    root = write(PACKAGE)
+    inner = tmp_path / "mine/lab/methods"
+    inner.mkdir(parents=True)
+    (tmp_path / "mine/method.py").write_text(
+        "import lab.methods.f\ndef analyse():\n    return lab.methods.f.g()\n"
+    )
+    (inner / "f.py").write_text("def g():\n    return 1\n")
+    roots = {"pack": root / "pack", "": tmp_path / "mine"}
+    before = CodeIndex(roots).closure(["method:analyse"])
+    (inner / "f.py").write_text("def g():\n    return 2\n")
+    assert CodeIndex(roots).closure(["method:analyse"]).digest != before.digest
+    assert before.modules == {"method", "lab", "lab.methods", "lab.methods.f"}
+
+
 def test_scripts_count_with_their_main_block(write: Write, tmp_path: Path) -> None:
     root = write(PACKAGE)
     script = tmp_path / "analyse.py"

@@ -19,22 +19,14 @@ holds that running an entry loads no others.
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
-import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from orrery.config.errors import OrreryError
-from orrery.provenance.canonical import digest, digest_bytes
-from orrery.provenance.manifest import write_atomically
-from orrery.provenance.purity import BUILTINS, METHODS, external_call_is_pure
-from orrery.provenance.syntax import IMPORT_TIME, Definition, Reading, Summary, summarise
-
-_MODULE_ATTRIBUTES = frozenset({"__name__", "__file__", "__package__", "__path__", "__spec__", "__doc__"})
-_READER = ("canonical.py", "code.py", "purity.py", "syntax.py")
+from orrery.provenance.canonical import digest
+from orrery.provenance.summary import IMPORT_TIME, Reading, Summary
+from orrery.provenance.summary_cache import SummaryCache
+from orrery.provenance.walk import Walk
 
 
 @dataclass(frozen=True)
@@ -55,14 +47,13 @@ class Closure:
     external: frozenset[str]
 
 
-@dataclass
-class _Module:
-    """A file of ours with what was found out about it."""
+@dataclass(frozen=True)
+class Module:
+    """A file of ours, or a folder of them, with its summary."""
 
     name: str
     path: Path
     summary: Summary
-    statements: dict[int, bool] = field(default_factory=dict)
 
 
 class CodeIndex:
@@ -76,8 +67,8 @@ class CodeIndex:
 
     def __init__(self, roots: Mapping[str, Path], cache: Path | None = None) -> None:
         self._roots = {name: Path(folder) for name, folder in roots.items()}
-        self._cache = _Cache(cache)
-        self._modules: dict[tuple[str, bool, bool], _Module] = {}
+        self._cache = SummaryCache(cache)
+        self._modules: dict[tuple[str, bool, bool], Module] = {}
         self._paths: dict[str, Path | None] = {}
         self._closures: dict[tuple[str, ...], Closure] = {}
 
@@ -101,7 +92,7 @@ class CodeIndex:
         if key not in self._closures:
             docstrings = annotations = False
             while True:
-                walk = _Walk(self, docstrings, annotations)
+                walk = Walk(self, docstrings, annotations)
                 for entry in listed:
                     if entry.startswith("\0"):
                         walk.file(Path(entry[1:]))
@@ -113,7 +104,9 @@ class CodeIndex:
                 docstrings |= walk.docstrings
                 annotations |= walk.annotations
             self._cache.save()
-            self._closures[key] = walk.closure()
+            definitions = dict(sorted(walk.found.items()))
+            modules = frozenset(walk.loaded)
+            self._closures[key] = Closure(digest(definitions), definitions, modules, walk.external)
         return self._closures[key]
 
     def locate(self, module: str) -> Path | None:
@@ -124,35 +117,40 @@ class CodeIndex:
 
     def _search(self, module: str) -> Path | None:
         parts = module.split(".")
-        bases = []
-        if parts[0] in self._roots and parts[0]:
-            bases.append(self._roots[parts[0]].joinpath(*parts[1:]))
+        if parts[0] and parts[0] in self._roots:
+            base = self._roots[parts[0]].joinpath(*parts[1:])
         elif "" in self._roots:
-            bases.append(self._roots[""].joinpath(*parts))
-        for base in bases:
-            for path in (base / "__init__.py", base.parent / f"{base.name}.py"):
-                if path.is_file():
-                    return path
-            if base.is_dir() and (len(parts) == 1 or any(base.glob("*.py"))):
-                # A folder of a user that holds no Python is no package of theirs.
-                return base if parts[0] in self._roots or any(base.glob("*.py")) else None
-        return None
+            base = self._roots[""].joinpath(*parts)
+        else:
+            return None
+        for path in (base / "__init__.py", base.parent / f"{base.name}.py"):
+            if path.is_file():
+                return path
+        # A folder without Python in it is no package, whatever its name.
+        return base if base.is_dir() and next(base.rglob("*.py"), None) else None
 
-    def module(
-        self, name: str, path: Path, docstrings: bool, annotations: bool, script: bool = False
-    ) -> _Module:
-        """Read a file of ours.
+    def module(self, name: str, path: Path, docstrings: bool, annotations: bool) -> Module:
+        """Read a module of ours.
 
         Raises:
             OrreryError: it cannot be read or is not valid Python.
         """
-        key = (f"{name}\0{path}" if script else name, docstrings, annotations)
+        key = (name, docstrings, annotations)
         if key not in self._modules:
             package = path.name == "__init__.py" or path.is_dir()
-            reading = Reading(name, package, script, docstrings, annotations)
+            reading = Reading(name, package, False, docstrings, annotations)
             summary = Summary() if path.is_dir() else self._cache.read(path, reading)
-            self._modules[key] = _Module(name, path, summary)
+            self._modules[key] = Module(name, path, summary)
         return self._modules[key]
+
+    def script(self, name: str, path: Path, docstrings: bool, annotations: bool) -> Module:
+        """Read a script, which runs as ``__main__``.
+
+        Raises:
+            OrreryError: it cannot be read or is not valid Python.
+        """
+        reading = Reading("__main__", False, True, docstrings, annotations)
+        return Module(name, path, self._cache.read(path, reading))
 
     def name_of(self, path: Path) -> str:
         """Return a name for a file that is the same on every machine: its path within its root."""
@@ -164,325 +162,6 @@ class CodeIndex:
                 continue
             return f"{root}/{inside}" if root else inside
         return path.name
-
-
-class _Walk:
-    """One walk from some entries."""
-
-    def __init__(self, index: CodeIndex, docstrings: bool, annotations: bool) -> None:
-        self.index = index
-        self.reading = (docstrings, annotations)
-        self.docstrings = self.annotations = False
-        self.found: dict[str, str] = {}
-        self.loaded: dict[str, _Module] = {}
-        self.external: set[str] = set()
-        self.done: set[tuple[str, str]] = set()
-        self.pending: list[tuple[_Module, Definition]] = []
-
-    def closure(self) -> Closure:
-        definitions = dict(sorted(self.found.items()))
-        external = frozenset(self.external - sys.stdlib_module_names)
-        return Closure(digest(definitions), definitions, frozenset(self.loaded), external)
-
-    # Entries.
-
-    def entry(self, entry: str) -> None:
-        name, _, qualified = entry.partition(":")
-        module = self.load(name)
-        if module is None:
-            raise OrreryError(
-                f"code entry '{entry}': there is no module {name} under the folders of the code"
-            )
-        if not qualified:
-            self.whole(module)
-        else:
-            root = qualified.partition(".")[0]
-            if not self.reach(module, root, qualified.partition(".")[2]):
-                known = difflib.get_close_matches(
-                    root, [*module.summary.names, *module.summary.bindings], n=1
-                )
-                hint = f"; did you mean '{known[0]}'?" if known else ""
-                raise OrreryError(f"code entry '{entry}': {name} defines no '{root}'{hint}")
-        self.drain()
-
-    def file(self, path: Path) -> None:
-        if path.is_dir():
-            for inner in sorted(path.rglob("*")):
-                if inner.is_file() and "__pycache__" not in inner.parts and not inner.name.startswith("."):
-                    self.found[self.index.name_of(inner)] = f"file:{digest_bytes(inner.read_bytes())}"
-            return
-        name = self.index.name_of(path)
-        if path.suffix != ".py":
-            try:
-                self.found[name] = f"file:{digest_bytes(path.read_bytes())}"
-            except OSError as error:
-                raise OrreryError(f"code entry '{path}' cannot be read: {error.strerror}") from None
-            return
-        script = self.index.module("__main__", path, *self.reading, script=True)
-        script = _Module(name, path, script.summary)
-        self.imported(script)
-        self.drain()
-
-    # Modules.
-
-    def load(self, name: str) -> _Module | None:
-        """Take in a module of ours as importing it does: its packages, what it imports, what it executes."""
-        if name in self.loaded:
-            return self.loaded[name]
-        path = self.index.locate(name)
-        if path is None:
-            return None
-        package = name.rpartition(".")[0]
-        if package:
-            self.load(package)
-        module = self.index.module(name, path, *self.reading)
-        self.loaded[name] = module
-        self.imported(module)
-        return module
-
-    def imported(self, module: _Module) -> None:
-        """Take in what importing a module imports and executes, whether or not anything of it is used."""
-        for imported in module.summary.imports:
-            self.follow_import(imported)
-        definitions = module.summary.definitions
-        effects = [each for each in definitions if each.kind == "statement" or self.acts(module, each)]
-        if effects:
-            shas = digest([each.sha for each in effects])
-            self.found[f"{module.name}:{IMPORT_TIME}"] = f"statements:{shas}"
-            self.pending += [(module, each) for each in effects]
-
-    def follow_import(self, imported: str) -> None:
-        name, _, inner = imported.partition(":")
-        module = self.load(name)
-        if module is None or not inner:
-            return
-        if inner == "*":
-            self.whole(module)
-        elif inner not in module.summary.names and inner not in module.summary.bindings:
-            self.load(f"{name}.{inner}")
-
-    def whole(self, module: _Module) -> None:
-        """All of a module counts."""
-        if (module.name, "*") in self.done:
-            return
-        self.done.add((module.name, "*"))
-        for name in module.summary.names:
-            self.reach(module, name, "")
-        for name, targets in module.summary.bindings.items():
-            if name not in module.summary.names and targets != [name]:
-                self.found[f"{module.name}:{name}"] = f"import:{digest(targets)}"
-            for target in targets:
-                self.reach_absolute(target, bare_module_counts=False)
-
-    # Definitions.
-
-    def drain(self) -> None:
-        """Follow all that waits to be followed."""
-        while self.pending:
-            module, definition = self.pending.pop()
-            for imported in definition.imports:
-                self.follow_import(imported)
-            for chain in definition.loads:
-                root, _, rest = chain.partition(".")
-                self.reach(module, root, rest)
-            for target in definition.absolute:
-                self.reach_absolute(target)
-            if "whole" in definition.flags:
-                self.whole(module)
-            if "dynamic" in definition.flags:
-                self.follow_strings(module)
-            self.annotations |= "annotations" in definition.flags
-            self.docstrings |= "docstrings" in definition.flags
-
-    def follow_strings(self, module: _Module) -> None:
-        """A module is imported by a computed name: it may be any that stands as a string in this file."""
-        for definition in module.summary.definitions:
-            for string in definition.strings:
-                dotted = string.replace(":", ".")
-                if self.index.locate(dotted.partition(".")[0]) is not None:
-                    self.reach_absolute(dotted)
-
-    def reach(self, module: _Module, root: str, rest: str) -> bool:
-        """Take in what a name at the top level of a module means; return whether it means anything."""
-        summary = module.summary
-        positions, targets = summary.names.get(root), summary.bindings.get(root)
-        if positions is not None and (module.name, root) not in self.done:
-            self.done.add((module.name, root))
-            definitions = [summary.definitions[position] for position in positions]
-            first, shas = definitions[0], [each.sha for each in definitions]
-            sha = first.sha if len(shas) == 1 else digest(shas)
-            self.found[f"{module.name}:{root}"] = f"{first.kind}:{sha}"
-            self.pending += [(module, definition) for definition in definitions]
-        if targets is not None:
-            # The binding itself counts: two imports that swap their names change no definition. A plain
-            # `import json` is left out: whatever else that name could come to mean is listed.
-            if positions is not None or targets != [root]:
-                shas = [summary.definitions[position].sha for position in positions or ()]
-                self.found[f"{module.name}:{root}"] = f"import:{digest([*targets, *shas])}"
-            for target in targets:
-                self.reach_absolute(f"{target}.{rest}" if rest else target)
-        return positions is not None or targets is not None
-
-    def reach_absolute(self, dotted: str, bare_module_counts: bool = True) -> None:
-        """Take in what a full dotted name means."""
-        key = (dotted, "" if bare_module_counts else "loaded")
-        if key in self.done:
-            return
-        self.done.add(key)
-        parts = dotted.split(".")
-        module = self.load(parts[0])
-        if module is None:
-            if self.index.locate(parts[0]) is None:
-                self.external.add(parts[0])
-            return
-        for position, part in enumerate(parts[1:], start=1):
-            bound = part in module.summary.names or part in module.summary.bindings
-            if bound:
-                self.reach(module, part, ".".join(parts[position + 1 :]))
-            inner = self.load(f"{module.name}.{part}")
-            if inner is None:
-                if not bound and part not in _MODULE_ATTRIBUTES:
-                    # Made by a module's __getattr__, a star import or setattr: not decidable.
-                    self.whole(module)
-                return
-            module = inner
-        if bare_module_counts:
-            self.whole(module)
-
-    # What an import executes.
-
-    def acts(self, module: _Module, definition: Definition) -> bool:
-        """Whether executing a definition may do more than bind its name."""
-        if any(not self.is_pure(module, called) for called in definition.calls):
-            return True
-        return definition.kind == "class" and any(
-            self.has_hook(module, base, "subclass", set()) for base in definition.bases
-        )
-
-    def is_pure(self, module: _Module, called: str) -> bool:
-        if called == "?":
-            return False
-        last = called.rpartition(".")[2]
-        if "()." in called:
-            inner = called.partition("()")[0]
-            return last in METHODS or (self.is_pure(module, inner) and self.is_external(module, inner))
-        root, _, rest = called.partition(".")
-        targets = module.summary.bindings.get(root)
-        if rest and last in METHODS:
-            return True
-        if root in module.summary.names:
-            return not rest and self.is_plain_class(module, root)
-        if targets is None:
-            return called in BUILTINS or root == "str"
-        return all(self.is_pure_target(f"{target}.{rest}" if rest else target) for target in targets)
-
-    def is_external(self, module: _Module, called: str) -> bool:
-        root = called.partition(".")[0]
-        targets = module.summary.bindings.get(root, [])
-        ours = any(self.index.locate(target.partition(".")[0]) is not None for target in targets)
-        return root not in module.summary.names and not ours
-
-    def is_pure_target(self, dotted: str) -> bool:
-        if self.index.locate(dotted.partition(".")[0]) is None:
-            return external_call_is_pure(dotted)
-        found = self.find(dotted)
-        return found is not None and self.is_plain_class(*found)
-
-    def find(self, dotted: str, depth: int = 0) -> tuple[_Module, str] | None:
-        """Return the module of ours that defines what a full dotted name means, and the name there."""
-        name, _, inner = dotted.rpartition(".")
-        path = self.index.locate(name) if name else None
-        if path is None or depth > 20:
-            return None
-        module = self.index.module(name, path, *self.reading)
-        if inner in module.summary.names:
-            return module, inner
-        for target in module.summary.bindings.get(inner, []):
-            found = self.find(target, depth + 1)
-            if found is not None:
-                return found
-        return None
-
-    def is_plain_class(self, module: _Module, name: str) -> bool:
-        """Whether a name is a class of ours whose instances are made without running code of ours."""
-        definitions = [module.summary.definitions[position] for position in module.summary.names[name]]
-        return all(each.kind == "class" for each in definitions) and not self.has_hook(
-            module, name, "create", set()
-        )
-
-    def has_hook(self, module: _Module, name: str, hook: str, seen: set[str]) -> bool:
-        """Whether a class, or one of its bases, runs code of ours when it is subclassed or when it is created."""
-        root, _, rest = name.partition(".")
-        if root not in module.summary.names:
-            targets = module.summary.bindings.get(root, [])
-            found = [self.find(f"{target}.{rest}" if rest else target) for target in targets]
-            return any(
-                self.has_hook(inner, inner_name, hook, seen)
-                for inner, inner_name in (each for each in found if each)
-            )
-        key = f"{module.name}:{root}"
-        if key in seen:
-            return False
-        seen.add(key)
-        definitions = [module.summary.definitions[position] for position in module.summary.names[root]]
-        return any(
-            hook in each.hooks or any(self.has_hook(module, base, hook, seen) for base in each.bases)
-            for each in definitions
-        )
-
-
-class _Cache:
-    """Summaries by content, kept in one file; a cache that cannot be read or written is none."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.changed = False
-        self.entries: dict[str, dict[str, object]] = {}
-        self.version = ""
-        if path is not None:
-            # What the reader itself finds out may change with its code and with Python's syntax tree.
-            here = Path(__file__).parent
-            code = b"".join((here / name).read_bytes() for name in _READER)
-            self.version = hashlib.sha256(code + sys.version.encode()).hexdigest()[:16]
-            try:
-                content = json.loads(path.read_bytes())
-                if content["version"] == self.version:
-                    self.entries = content["entries"]
-            except (OSError, ValueError, KeyError, TypeError):
-                pass
-
-    def read(self, path: Path, reading: Reading) -> Summary:
-        try:
-            source = path.read_bytes()
-        except OSError as error:
-            raise OrreryError(f"code file {path} cannot be read: {error.strerror}") from None
-        key = f"{reading} {hashlib.sha256(source).hexdigest()}"
-        if key in self.entries:
-            try:
-                return Summary.from_json(self.entries[key])
-            except (KeyError, TypeError):
-                pass
-        try:
-            summary = summarise(source, reading)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            place = f"{path}:{line}" if line else str(path)
-            raise OrreryError(f"{place} is not valid Python: {getattr(error, 'msg', error)}") from None
-        if self.path is not None:
-            self.entries[key] = summary.to_json()
-            self.changed = True
-        return summary
-
-    def save(self) -> None:
-        if self.path is None or not self.changed:
-            return
-        self.changed = False
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            content = json.dumps({"version": self.version, "entries": self.entries}, separators=(",", ":"))
-            write_atomically(self.path, content.encode("ascii"))
-        except OSError:
-            pass
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

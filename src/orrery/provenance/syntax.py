@@ -1,7 +1,6 @@
-"""What one Python file defines, and which names each of its definitions uses, read from its syntax tree alone.
+"""Reads one Python file: what it defines, and which names each of its definitions uses, from its syntax tree alone.
 
-The summary of a file knows nothing of other files; ``orrery.provenance.code`` follows the names from file to file. It
-is plain JSON data, so that it can be kept from one start to the next.
+The summary of a file knows nothing of other files; ``orrery.provenance.walk`` follows the names from file to file.
 """
 
 from __future__ import annotations
@@ -9,20 +8,18 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from orrery.provenance.nodes import all_arguments, called, chain, is_main_test, kind, last
 from orrery.provenance.purity import ANNOTATION_BLIND
-
-IMPORT_TIME = "(import)"
-"""Name under which the statements that a file executes when it is imported count."""
+from orrery.provenance.summary import Definition, Reading, Summary
 
 _STATEMENTS = frozenset({"body", "orelse", "finalbody"})
 _SKIPPED = frozenset({"ctx", "type_comment", "kind", "type_ignores", "lineno"})
 _FIELDS = {
-    kind: tuple(name for name in kind._fields if name not in _SKIPPED)
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST)
+    sort: tuple(name for name in sort._fields if name not in _SKIPPED)
+    for sort in vars(ast).values()
+    if isinstance(sort, type) and issubclass(sort, ast.AST)
 }
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
 _WHOLE_MODULE = frozenset({"globals", "eval", "exec", "locals"})
@@ -30,86 +27,6 @@ _IMPORTERS = frozenset({"import_module", "__import__"})
 _TYPE_CHECKING = frozenset({"TYPE_CHECKING", "typing.TYPE_CHECKING"})
 _READS_ANNOTATIONS = frozenset({"__annotations__", "get_type_hints", "get_annotations"})
 _READS_DOCSTRINGS = frozenset({"__doc__", "getdoc"})
-
-
-@dataclass
-class Definition:
-    """One statement at the top level of a file.
-
-    Attributes:
-        kind: ``function``, ``class``, ``value`` or ``statement``.
-        sha: digest of the statement without comments, docstrings, annotations of functions and formatting.
-        loads: names of the file's own top level that it uses, with the attributes read from them (``m.sub.f``).
-        absolute: the same for names imported inside the statement: full dotted names.
-        imports: modules that it imports when it runs: ``module`` or ``module:name``.
-        calls: what is called when the statement is executed at import, dotted; ``?`` where that is not a name.
-        strings: string constants that look like dotted names.
-        bases: base classes, of a class.
-        hooks: for a class, ``subclass`` where defining a subclass runs its code, ``create`` where creating one does.
-        flags: ``whole`` (reads the names of its own file), ``dynamic`` (imports by a computed name),
-            ``annotations``, ``docstrings`` (reads them).
-    """
-
-    kind: str
-    sha: str = ""
-    loads: list[str] = field(default_factory=list)
-    absolute: list[str] = field(default_factory=list)
-    imports: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    strings: list[str] = field(default_factory=list)
-    bases: list[str] = field(default_factory=list)
-    hooks: list[str] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Summary:
-    """What a file defines.
-
-    Attributes:
-        definitions: its top-level statements, imports apart, in order.
-        names: which statements (by position) bind a name.
-        bindings: name → full dotted names that import statements bind it to.
-        imports: modules imported when the file is: ``module``, ``module:name`` or ``module:*``.
-    """
-
-    definitions: list[Definition] = field(default_factory=list)
-    names: dict[str, list[int]] = field(default_factory=dict)
-    bindings: dict[str, list[str]] = field(default_factory=dict)
-    imports: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data; empty lists are left out of the definitions."""
-        data = asdict(self)
-        data["definitions"] = [
-            {key: value for key, value in each.items() if value} for each in data["definitions"]
-        ]
-        return data
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Summary:
-        """Read what ``to_json`` wrote."""
-        definitions = [Definition(**each) for each in data["definitions"]]
-        return cls(definitions, data["names"], data["bindings"], data["imports"])
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a file is read.
-
-    Attributes:
-        module: its full dotted name.
-        package: whether it is the ``__init__`` of a package.
-        script: whether it is run as ``__main__``.
-        docstrings: whether docstrings count.
-        annotations: whether annotations of functions count.
-    """
-
-    module: str
-    package: bool = False
-    script: bool = False
-    docstrings: bool = False
-    annotations: bool = False
 
 
 def summarise(source: bytes, reading: Reading) -> Summary:
@@ -184,7 +101,7 @@ class _Reader:
                 self.keep_imports()
                 self.text.clear()
                 continue
-            self.at = Definition(_kind(statement))
+            self.at = Definition(kind(statement))
             self.text, self.flags = [], set()
             self.visit(statement)
             self.keep_imports()
@@ -233,29 +150,19 @@ class _Reader:
         return kept
 
     def never_runs(self, test: ast.expr) -> bool:
-        return _chain(test) in _TYPE_CHECKING or (self.is_main(test) and not self.reading.script)
-
-    def is_main(self, test: ast.expr) -> bool:
-        return (
-            self.depth == 0
-            and isinstance(test, ast.Compare)
-            and isinstance(test.left, ast.Name)
-            and test.left.id == "__name__"
-            and len(test.comparators) == 1
-            and isinstance(test.comparators[0], ast.Constant)
-            and test.comparators[0].value == "__main__"
-            and isinstance(test.ops[0], ast.Eq)
+        return chain(test) in _TYPE_CHECKING or (
+            self.depth == 0 and is_main_test(test) and not self.reading.script
         )
 
     def visit(self, node: ast.AST) -> None:
-        kind = node.__class__
-        handler = self.handlers.get(kind)
+        sort = node.__class__
+        handler = self.handlers.get(sort)
         if handler is not None:
             handler(node)
             return
         text = self.text
-        text.append(kind.__name__)
-        for name in _FIELDS[kind]:
+        text.append(sort.__name__)
+        for name in _FIELDS[sort]:
             value = getattr(node, name, None)
             if value.__class__ is list:
                 self.many(self.effective(value) if name in _STATEMENTS else value)
@@ -282,13 +189,13 @@ class _Reader:
             self.scope.stores.add(node.id)
 
     def attribute(self, node: Any) -> None:
-        chain = _chain(node)
-        if chain is not None:
-            self.text.append(chain)
-            self.scope.loads.add(chain)
-            for part in chain.split(".")[1:]:
+        name = chain(node)
+        if name is not None:
+            self.text.append(name)
+            self.scope.loads.add(name)
+            for part in name.split(".")[1:]:
                 self.watch(part)
-            if chain == "sys.modules":
+            if name == "sys.modules":
                 self.flags.add("whole")
             return
         self.watch(node.attr)
@@ -309,23 +216,23 @@ class _Reader:
 
     def call(self, node: Any) -> None:
         function = node.func
-        called = _chain(function)
+        name = chain(function)
         if self.depth == 0:
-            self.at.calls.append(called or _called(function))
-        last = called.rpartition(".")[2] if called else ""
+            self.at.calls.append(name or called(function))
+        ending = name.rpartition(".")[2] if name else ""
         first = node.args[0] if node.args else None
-        if called in _WHOLE_MODULE or (called == "vars" and first is None):
+        if name in _WHOLE_MODULE or (name == "vars" and first is None):
             self.flags.add("whole")
-        elif last in _IMPORTERS:
+        elif ending in _IMPORTERS:
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                name = first.value
-                level = len(name) - len(name.lstrip("."))
-                self.at.absolute.append(self.resolve(name.lstrip("."), level))
+                module = first.value
+                level = len(module) - len(module.lstrip("."))
+                self.at.absolute.append(self.resolve(module.lstrip("."), level))
                 self.at.imports.append(self.at.absolute[-1])
             else:
                 self.flags.add("dynamic")
-        elif called == "getattr" and len(node.args) > 1:
-            target, attribute = _chain(first), node.args[1]
+        elif name == "getattr" and len(node.args) > 1:
+            target, attribute = chain(first), node.args[1]
             if target and isinstance(attribute, ast.Constant) and isinstance(attribute.value, str):
                 # getattr(m, "f") is m.f: without this the bare load of m would be the whole of it.
                 self.text += ("getattr", target, repr(attribute.value))
@@ -366,10 +273,8 @@ class _Reader:
                     quoted = ast.parse(inner.value, mode="eval").body
                 except SyntaxError:
                     continue
-                for name in ast.walk(quoted):
-                    chain = _chain(name) if isinstance(name, (ast.Name, ast.Attribute)) else None
-                    if chain:
-                        self.scope.loads.add(chain)
+                names = (each for each in ast.walk(quoted) if isinstance(each, (ast.Name, ast.Attribute)))
+                self.scope.loads.update(filter(None, map(chain, names)))
 
     def walrus(self, node: Any) -> None:
         self.text += ("NamedExpr", node.target.id)
@@ -411,20 +316,20 @@ class _Reader:
         assert parent is not None
         self.scope = parent
         outside = scope.globals
-        for chain in scope.loads:
-            root, _, rest = chain.partition(".")
+        for name in scope.loads:
+            root, _, rest = name.partition(".")
             targets = scope.bindings.get(root)
             if targets:
                 self.at.absolute += [f"{target}.{rest}" if rest else target for target in targets]
             elif scope.kind == "class" or root not in scope.stores or root in outside:
-                parent.loads.add(chain)
+                parent.loads.add(name)
         parent.loads |= outside
 
     def function(self, node: Any) -> None:
         self.decorators(node.decorator_list)
         self.scope.stores.add(node.name)
         self.text += (node.__class__.__name__, node.name)
-        seen = {_last(decorator) for decorator in node.decorator_list}
+        seen = {last(decorator) for decorator in node.decorator_list}
         annotations = self.reading.annotations or not seen <= ANNOTATION_BLIND
         self.arguments(node.args, annotations)
         if annotations and node.returns is not None:
@@ -456,13 +361,13 @@ class _Reader:
         self.many(node.defaults)
         self.many(node.kw_defaults)
         if annotations:
-            for argument in _all_arguments(node):
+            for argument in all_arguments(node):
                 if argument.annotation is not None:
                     text.append(argument.arg)
                     self.annotation(argument.annotation)
 
     def parameters(self, node: ast.arguments) -> None:
-        self.scope.stores.update(argument.arg for argument in _all_arguments(node))
+        self.scope.stores.update(argument.arg for argument in all_arguments(node))
 
     def comprehension(self, node: Any) -> None:
         generators = node.generators
@@ -490,12 +395,10 @@ class _Reader:
         self.many(node.bases)
         self.many(node.keywords)
         if self.scope.kind == "module":
-            self.at.bases = [
-                _chain(base) or _chain(getattr(base, "value", base)) or "?" for base in node.bases
-            ]
+            self.at.bases = [chain(base) or chain(getattr(base, "value", base)) or "?" for base in node.bases]
             methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
             metaclass = [keyword.value for keyword in node.keywords if keyword.arg == "metaclass"]
-            self.at.calls += [_chain(value) or "?" for value in metaclass]
+            self.at.calls += [chain(value) or "?" for value in metaclass]
             if metaclass or "__init_subclass__" in methods:
                 self.at.hooks.append("subclass")
             if metaclass or methods & {"__init__", "__new__", "__post_init__", "model_post_init"}:
@@ -507,7 +410,7 @@ class _Reader:
     def decorators(self, nodes: list[ast.expr]) -> None:
         for node in nodes:
             if self.depth == 0 and not isinstance(node, ast.Call):
-                self.at.calls.append(_chain(node) or "?")
+                self.at.calls.append(chain(node) or "?")
         self.many(nodes)
 
     # Imports.
@@ -544,72 +447,3 @@ class _Reader:
         targets = self.scope.bindings.setdefault(name, [])
         if target not in targets:
             targets.append(target)
-
-
-def _kind(statement: ast.stmt) -> str:
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return "function"
-    if isinstance(statement, ast.ClassDef):
-        return "class"
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
-    if targets and all(_only_names(target) for target in targets):
-        return "value"
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return "docstring"
-    return "statement"
-
-
-def _only_names(target: ast.expr) -> bool:
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return all(_only_names(inner) for inner in target.elts)
-    if isinstance(target, ast.Starred):
-        return _only_names(target.value)
-    return isinstance(target, ast.Name)
-
-
-def _chain(node: ast.AST | None) -> str | None:
-    """Return ``a.b.c`` for names and attributes of names, else ``None``."""
-    parts = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    parts.append(node.id)
-    return ".".join(reversed(parts))
-
-
-def _called(node: ast.AST) -> str:
-    """Name what is called where that is not a name: a method of a literal, ``f().method``, or ``?``."""
-    parts: list[str] = []
-    while True:
-        if isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        elif isinstance(node, ast.Call):
-            # A method of the result of a call: judged by that call, and by its own name.
-            chain = _chain(node.func)
-            if chain is not None:
-                return f"{chain}().{parts[0]}" if parts else "?"
-            node = node.func
-        elif (
-            isinstance(node, (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set)) and parts
-        ):
-            return "str." + parts[-1]
-        else:
-            return "?"
-
-
-def _last(node: ast.expr) -> str:
-    """Return the last part of the name of a decorator."""
-    chain = _chain(node.func if isinstance(node, ast.Call) else node)
-    return chain.rpartition(".")[2] if chain else "?"
-
-
-def _all_arguments(node: ast.arguments) -> list[ast.arg]:
-    every = [*node.posonlyargs, *node.args, *node.kwonlyargs]
-    return every + [argument for argument in (node.vararg, node.kwarg) if argument is not None]
