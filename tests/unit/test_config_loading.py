@@ -132,6 +132,10 @@ MISTAKES = {
         ("title: A", "titel: A"),
         "1: titel: is not a known key here; did you mean 'title'?",
     ),
+    "typo in the name of a section": (
+        ("system:\n", "sytem:\n"),
+        "4: sytem: is not a known key here; did you mean 'system'?",
+    ),
     "typo deep inside": (
         ("{hidden: [10]}", "{hidden: [10], bais: true}"),
         "6: system.network.bais: is not a known key here; did you mean 'bias'?",

@@ -26,11 +26,19 @@ _BINARY: dict[type[ast.operator], Callable[[Value, Value], Value]] = {
     ast.Pow: operator.pow,
 }
 _FUNCTIONS: dict[str, Callable[..., Value]] = {"min": min, "max": max, "round": round}
-ALLOWED = "numbers, names of axes, + - * / // % **, parentheses, min, max, round"
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Value, Value], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+ALLOWED = "numbers, names of axes, + - * / // % **, parentheses, min, max, round, and one comparison"
 
 
-def calculate(text: str, names: Mapping[str, Value]) -> Value:
-    """Return the value of an arithmetic expression.
+def calculate(text: str, names: Mapping[str, Value]) -> Value | bool:
+    """Return the value of an arithmetic expression, or the truth of a comparison of two (``width == 40``).
 
     Args:
         text: the expression, at most 200 characters.
@@ -47,7 +55,11 @@ def calculate(text: str, names: Mapping[str, Value]) -> Value:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise OrreryError(f"'{text}' is not an arithmetic expression; allowed are {ALLOWED}") from None
     try:
-        return _value(tree.body, names, text)
+        body = tree.body
+        if isinstance(body, ast.Compare) and len(body.ops) == 1 and type(body.ops[0]) in _COMPARISONS:
+            left, right = (_value(side, names, text) for side in (body.left, body.comparators[0]))
+            return _COMPARISONS[type(body.ops[0])](left, right)
+        return _value(body, names, text)
     except ZeroDivisionError:
         raise OrreryError(f"'{text}' divides by zero with {_listed(names)}") from None
     except RecursionError:

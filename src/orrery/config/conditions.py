@@ -208,7 +208,8 @@ def _cell(grid: Grid, chosen: Mapping[str, Point]) -> Cell:
             value = calculate(derived.value, numbers) if isinstance(derived.value, str) else derived.value
         except OrreryError as error:
             raise GridError(("derive", name, "value"), str(error)) from None
-        numbers[name] = value
+        if not isinstance(value, bool):
+            numbers[name] = value
         settings += [Setting(split_path(target), value, ("derive", name)) for target in derived.sets]
     name = ",".join(f"{axis}={point.label}" for axis, point in chosen.items() if not point.default)
     coordinates = {axis: point.coordinate for axis, point in chosen.items()}

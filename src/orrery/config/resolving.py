@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -50,6 +51,7 @@ def resolve(
             over = {key: value for key, value in over.items() if key != "scales"}
         data = deep_merge(data, over)
     file = validate(StudyFile, data, places, (), problems)
+    data = {_meant(key, data): value for key, value in data.items()}
     data = {key: value for key, value in data.items() if _well_formed(key, value)}
 
     drafting = len(problems)
@@ -121,6 +123,14 @@ def covers(settings: BaseModel, condition: str) -> bool:
     """Whether an analysis with these settings covers a condition."""
     patterns: tuple[str, ...] = getattr(settings, "conditions", ())
     return any(fnmatchcase(condition, pattern) for pattern in patterns)
+
+
+def _meant(key: str, data: Mapping[str, Any]) -> str:
+    """Return the section that a misspelt key stands for: it has been told, and what follows from it need not be."""
+    if key in StudyFile.model_fields:
+        return key
+    absent = [section for section in SECTIONS if section not in data]
+    return next(iter(difflib.get_close_matches(str(key), absent, n=1)), key)
 
 
 def _well_formed(key: str, value: Any) -> bool:
