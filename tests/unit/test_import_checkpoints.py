@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import orrery
 from orrery.cli import main
 from orrery.config.errors import OrreryError
+from orrery.provenance.manifest import verify
 from orrery.trajectory.importing import import_checkpoints
 from orrery.trajectory.recorder import Recorder
 
@@ -170,7 +171,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         == 0
     )
     shown = capsys.readouterr().out
-    assert f"wrote {output}" in shown
+    assert f"wrote {output} and its manifest {output}.json" in shown
+    assert verify(tmp_path / "out.zarr.json") == []
     assert "1 seeds x 1 copies), 4 steps from 0 to 1000, 9 components" in shown
     assert main(["import", str(folder), "--output", str(output)]) == 1
     assert capsys.readouterr().err == (

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import, and say what was found."""
+    from orrery.provenance.manifest import write_manifest
     from orrery.trajectory.importing import import_checkpoints
     from orrery.trajectory.trajectory import Trajectory
 
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         tensors=arguments.tensors,
         seeds=arguments.seeds,
     )
-    print(f"wrote {arguments.output}")
+    manifest = arguments.output.with_name(arguments.output.name + ".json")
+    write_manifest(arguments.output, manifest)
+    print(f"wrote {arguments.output} and its manifest {manifest}")
     print(Trajectory.open(arguments.output))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -32,7 +32,7 @@ def write_checkpoint(path: str | Path, step: int, state: Mapping[str, torch.Tens
         raise OrreryError(f"{place} exists already; remove it or write the checkpoint somewhere else")
     partial = place.with_name(place.name + PARTIAL)
     names = list(state)
-    attributes = {
+    attributes: dict[str, Any] = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "step": int(step),
@@ -64,19 +64,19 @@ def read_checkpoint(path: str | Path) -> tuple[int, dict[str, torch.Tensor]]:
     problems = missing_chunks(place)
     if problems:
         raise OrreryError(f"{problems[0]}; train the segment of this checkpoint again")
-    group = zarr.open_group(place, mode="r")
-    if group.attrs.get("schema") != SCHEMA:
+    attributes: dict[str, Any] = dict(zarr.open_group(place, mode="r").attrs)
+    if attributes.get("schema") != SCHEMA:
         raise OrreryError(
             f"{place} is a Zarr store but not a checkpoint: its attribute 'schema' is not '{SCHEMA}'"
         )
     state = {}
-    for position, name in enumerate(group.attrs["tensors"]):
+    for position, name in enumerate(attributes["tensors"]):
         try:
-            values = np.asarray(group[f"tensor_{position}"][...])
+            values = np.asarray(zarr.open_array(place / f"tensor_{position}", mode="r")[...])
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             raise OrreryError(
                 f"{place}: tensor '{name}' cannot be read, its bytes are not those that were written "
                 f"({error}); train the segment of this checkpoint again"
             ) from error
         state[str(name)] = torch.from_numpy(np.array(values))
-    return int(group.attrs["step"]), state
+    return int(attributes["step"]), state
