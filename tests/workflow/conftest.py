@@ -1,0 +1,218 @@
+"""A laboratory: a copy of the workflow with two tiny studies, built once, copied for every test.
+
+Tests change one thing in their copy and ask which jobs Snakemake would run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STUDY = Path(__file__).resolve().parent / "study"
+WORKFLOW = ("Snakefile", "rules", "scripts", "src", "profiles", "envs", "captions")
+"""What of the repository a run reads."""
+
+_JOB = re.compile(
+    r"^(?:local)?rule (?P<rule>\S+):\n(?:    input: .*\n)?(?:    output: (?P<output>\S+?)@[0-9a-f]{16}\.json)?",
+    re.MULTILINE,
+)
+_COUNT = re.compile(r"^(\S+) +(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def jobs(self) -> set[str]:
+        """The jobs that a dry run lists, ``<rule> <readable name>``, those that only gather left out."""
+        every = [(found["rule"], found["output"]) for found in _JOB.finditer(self.out)]
+        table = self.out.partition("Job stats:")[2].partition("\n\n")[0]
+        counted = {rule: int(number) for rule, number in _COUNT.findall(table) if rule != "total"}
+        assert Counter(rule for rule, _ in every) == counted, self.out
+        assert counted or "Nothing to be done" in self.out, self.out + self.err
+        return {f"{rule} {_readable(output)}".strip() for rule, output in every if output}
+
+
+def _readable(output: str) -> str:
+    parts = output.split("/")
+    if parts[1] == "store":
+        return "/".join(parts[3:])
+    return "" if parts[1] == "report" else parts[1]
+
+
+class Laboratory:
+    """A folder with the workflow, the studies and their results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def copy(self, to: Path) -> Laboratory:
+        """Copy all of it, with the times of the files."""
+        subprocess.run(["cp", "-a", "--reflink=auto", self.folder, to], check=True)
+        return Laboratory(to)
+
+    def path(self, name: str) -> Path:
+        """A file or folder of the laboratory."""
+        return self.folder / name
+
+    @property
+    def workflow(self) -> Path:
+        """The folder of the Snakefile."""
+        return self.folder
+
+    def environment(self) -> dict[str, str]:
+        """Environment in which the code of the laboratory is the one that is imported."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("ORRERY_", "SNAKEMAKE_"))
+        }
+        for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST"):
+            kept.pop(name, None)
+        return {**kept, "PYTHONPATH": str(self.workflow / "src")}
+
+    def command(self, *arguments: str, cores: int = 2) -> list[str]:
+        """The command line of a Snakemake run."""
+        return [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
+
+    def snakemake(self, *arguments: str, cores: int = 2, **variables: str) -> Outcome:
+        """Run Snakemake in the folder, perhaps with further environment variables."""
+        done = subprocess.run(
+            self.command(*arguments, cores=cores),
+            cwd=self.folder,
+            env={**self.environment(), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def dry(self, *arguments: str) -> set[str]:
+        """The jobs that would run."""
+        outcome = self.snakemake("-n", *arguments)
+        assert outcome.code == 0, outcome.err
+        return outcome.jobs
+
+    def build(self, *arguments: str, cores: int = 2) -> Outcome:
+        """Run for real; failure fails the test, with the logs of the jobs."""
+        outcome = self.snakemake(*arguments, cores=cores)
+        assert outcome.code == 0, outcome.out + outcome.err
+        return outcome
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace the one place of a file that says ``old``."""
+        path = self.path(name)
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name} says {text.count(old)} times {old!r}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def manifests(self, stage: str = "*", pattern: str = "**/*") -> dict[str, bytes]:
+        """The bytes of the manifests of a stage by their path below ``results/store``."""
+        store = self.path("results/store")
+        return {
+            str(path.relative_to(store)): path.read_bytes()
+            for path in store.glob(f"{stage}/{pattern}@*.json")
+            if path.is_file() and not any("@" in parent.name for parent in path.parents)
+        }
+
+    def manifest(self, stage: str, name: str) -> Path:
+        """The one manifest of a readable name."""
+        (found,) = self.path(f"results/store/{stage}").glob(f"{name}@*.json")
+        return found
+
+
+class Mine(Laboratory):
+    """A user's own folder: config and studies here, the workflow elsewhere."""
+
+    def __init__(self, folder: Path, workflow: Path) -> None:
+        super().__init__(folder)
+        self._workflow = workflow
+
+    @property
+    def workflow(self) -> Path:
+        """The folder of the Snakefile."""
+        return self._workflow
+
+    def command(self, *arguments: str, cores: int = 2) -> list[str]:
+        """The command line of a Snakemake run."""
+        where = ("-s", str(self.workflow / "Snakefile"), "--directory", str(self.folder))
+        return super().command(*where, *arguments, cores=cores)
+
+
+def assemble(folder: Path) -> None:
+    """Put the workflow of the repository and the tiny studies into a new folder."""
+    folder.mkdir()
+    skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in WORKFLOW:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=skip)
+        else:
+            shutil.copy2(source, folder / name)
+    shutil.copytree(STUDY, folder, ignore=skip, dirs_exist_ok=True)
+    # Compiled once: copies keep the byte code, since they keep the times.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder / "src"], check=True)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Laboratory:
+    """Make a folder once for all workers of pytest-xdist: one makes it, the others wait."""
+    base = factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    done = shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make(shared / name)
+            done.touch()
+    return Laboratory(shared / name)
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    """The laboratory in which nothing was built; never changed by a test."""
+    return once(tmp_path_factory, "clone", assemble)
+
+
+@pytest.fixture(scope="session")
+def built(clone: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    """The laboratory with both studies built; never changed by a test."""
+    return once(tmp_path_factory, "built", lambda folder: clone.copy(folder).build())
+
+
+@pytest.fixture
+def lab(built: Laboratory, tmp_path: Path) -> Laboratory:
+    """A copy of the built laboratory for one test."""
+    return built.copy(tmp_path / "lab")
+
+
+@pytest.fixture
+def mine(clone: Laboratory, tmp_path: Path) -> Mine:
+    """A user's own folder, with studies and config only, in which nothing was built."""
+    folder = tmp_path / "mine"
+    shutil.copytree(STUDY, folder)
+    return Mine(folder, clone.folder)
+
+
+def product(rule: str, *parts: Iterable[Any]) -> set[str]:
+    """Jobs of a rule for all combinations of some parts."""
+    import itertools
+
+    return {f"{rule} {'/'.join(map(str, combination))}" for combination in itertools.product(*parts)}
