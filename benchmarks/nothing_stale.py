@@ -43,7 +43,7 @@ def _make_study(place: Path, size: int) -> int:
     """Write a study of about ``size`` jobs with all results there; return the number of jobs."""
     from orrery.plan.entry import load_plan
 
-    conditions = max(1, size // (SEEDS_OF_A_CONDITION + 1))
+    conditions = size // SEEDS_OF_A_CONDITION
     (place / "studies").mkdir(parents=True)
     (place / "config.yaml").write_text("studies: [many]\nresults: results\n", encoding="utf-8")
     rates = ", ".join(f"{0.1 + 0.001 * n:.3f}" for n in range(conditions))
