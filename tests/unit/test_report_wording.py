@@ -62,7 +62,7 @@ def test_measured_keeps_the_digits_that_the_interval_gives(
         ({"every": 1, "window": None}, "every 1"),
         (
             {"from": [0.1, 0.1], "to": [0.9, 0.9], "points": 5},
-            "grid of 5 points a side from (0.1, 0.1) to (0.9, 0.9)",
+            "5 × 5 points, (0.1, 0.1) to (0.9, 0.9)",
         ),
         ([], ""),
     ],

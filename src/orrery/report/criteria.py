@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from orrery.report.wording import number
+
 CRITERIA = ("within", "within_factor", "above", "below", "between")
 _FIXED = ("number", "reported", "minimum_n", "decide", "of", *CRITERIA)
 
@@ -75,9 +77,9 @@ def _bound(bound: Any) -> str:
     if bound is None:
         return "(no value)"
     if not isinstance(bound, Mapping):
-        return f"{float(bound):g}"
+        return number(float(bound), 6)
     times = bound.get("times")
-    return bound["number"] if times in (None, 1.0) else f"{float(times):g} times {bound['number']}"
+    return bound["number"] if times in (None, 1.0) else f"{number(float(times), 6)} times {bound['number']}"
 
 
 def _plain(value: Any) -> Any:

@@ -23,6 +23,8 @@ _NAMES = {
     "nll": "negative log-likelihood",
     "mse": "mean squared error",
 }
+_LAYOUT = ("training.segment", "training.block", "training.device")
+"""How jobs are cut and where they ran: no part of what was done."""
 _SHORT = ("system.", "training.", "dataset.", "analyses.")
 
 
@@ -99,7 +101,9 @@ class _Values:
         return found
 
     def differs(self, key: str) -> bool:
-        return len({repr(settings.get(key)) for settings in self._flat.values()}) > 1
+        """Whether conditions differ in a setting; for an analysis, those of the conditions that it covers."""
+        covered = key.startswith("analyses.")
+        return len({repr(own.get(key)) for own in self._flat.values() if key in own or not covered}) > 1
 
     def text(self, key: str) -> str:
         """The value in words; several are joined by "or"."""
@@ -230,7 +234,8 @@ def _record(values: _Values) -> str:
         parts.append(f"{values.text('record.metrics')} at each step")
     if values.distinct("record.evaluate.metrics"):
         every = values.text("record.evaluate.every")
-        parts.append(f"{values.text('record.evaluate.metrics')} every {every} steps")
+        often = "at each step" if every == "1" else f"every {every} steps"
+        parts.append(f"{values.text('record.evaluate.metrics')} {often}")
     if values.distinct("record.projection.dimension"):
         parts.append(f"a random projection to {values.text('record.projection.dimension')} dimensions")
     text = "; ".join(parts)
@@ -254,7 +259,9 @@ def _conditions(
         dict.fromkeys(axis for condition in conditions.values() for axis in condition.get("axes") or {})
     )
     differing = [
-        key for key in values.keys if values.differs(key) and not _said_by_axis(key, axes, conditions, flat)
+        key
+        for key in values.keys
+        if values.differs(key) and key not in _LAYOUT and not _said_by_axis(key, axes, conditions, flat)
     ]
     rows = []
     for name, condition in conditions.items():

@@ -87,8 +87,13 @@ def _mapping(value: Mapping[str, Any]) -> str:
     kept = {key: inner for key, inner in value.items() if inner is not None}
     if {"from", "to", "points"} <= set(kept):
         ends = [f"({setting(kept[end])})" for end in ("from", "to")]
-        rest = {key: inner for key, inner in kept.items() if key not in ("from", "to", "points")}
-        text = f"grid of {setting(kept['points'])} points a side from {ends[0]} to {ends[1]}"
+        rest = {
+            key: inner
+            for key, inner in kept.items()
+            if key not in ("from", "to", "points") and inner != "identity"
+        }
+        sides = kept["points"] if isinstance(kept["points"], list) else [kept["points"]] * len(kept["from"])
+        text = f"{' × '.join(map(str, sides))} points, {ends[0]} to {ends[1]}"
         return f"{text}, {_mapping(rest)}" if rest else text
     return ", ".join(f"{heading(key)} {setting(inner)}" for key, inner in kept.items())
 
