@@ -113,7 +113,7 @@ class Taken:
         self.metrics[step] = values.clone()
 
 
-@pytest.mark.parametrize("portion", [1, 4, 100])
+@pytest.mark.parametrize("portion", [1, 2, 4, 100])
 def test_divergence_is_found_in_portions_as_at_once(portion: int) -> None:
     taken = Taken()
     recording = Recording((Component("w", (2,), "variable"),), list(range(11)), {}, ("loss",), {}, [])

@@ -86,7 +86,7 @@ class StackedMlp:
 
         runs, width = last.shape[:2]
         value, slope = self.loss.value_and_gradient(
-            last.reshape(groups, -1, width, samples), targets.transpose(1, 2).unsqueeze(1)
+            last.reshape(groups, -1, width, samples), targets.transpose(1, 2).unsqueeze(1).contiguous()
         )
         slope = slope.reshape(runs, width, samples)
         gradients: dict[str, Gradient] = {}

@@ -169,7 +169,8 @@ class StackedModule:
                 for part in (weights, statistics)
             ]
             try:
-                stacked = vmap(vmap(one, in_dims=(0, 0, None, None)))(*folded, inputs, targets)
+                together: Any = vmap(vmap(one, in_dims=(0, 0, None, None)))
+                stacked = together(*folded, inputs, targets)
             except RuntimeError as error:
                 if "random" in str(error):
                     raise self._is_random() from error

@@ -47,8 +47,8 @@ def train_block(
     """Train the runs of the given seeds from step ``first`` to step ``last``.
 
     Writes ``out/data.zarr`` (the trajectory: step 0 and the recorded steps after ``first``), ``out/checkpoint.zarr``
-    (the full state after ``last``) and ``out/provenance.json`` (the device really used, host, times). A segment that starts
-    from a checkpoint gives the bits of one that was trained in one go.
+    (the full state after ``last``) and ``out/provenance.json`` (the device really used, host, times). A segment that
+    starts from a checkpoint gives the bits of one that was trained in one go.
 
     Args:
         condition: ``system``, ``training``, ``streams``, ``copies``, ``record`` as plain JSON, validated.
@@ -120,7 +120,8 @@ def _iterate(
     A state is judged by its own loss, which ``advance`` gives with the next one; so the map is applied once more at
     ``last``, and its result thrown away.
     """
-    lost = {name: torch.full((runs.count,), torch.nan) for name in system.byproducts}
+    device = next(iter(state.values())).device
+    lost = {name: torch.full((runs.count,), torch.nan, device=device) for name in system.byproducts}
     for t in range(first, last + 1):
         if recorder.all_stopped:
             after, byproducts = state, lost

@@ -39,8 +39,12 @@ def build_system(
     name = condition.get("training", {}).get("dtype", "float32")
     if dtype is None and name not in DTYPES:
         raise OrreryError(f"training.dtype: there is no '{name}' here; write float32 or float64")
+    settings = dict(condition["system"])
+    if "kind" not in module.Settings.model_fields:
+        # What chooses the module need not be a setting of it.
+        del settings["kind"]
     system = module.build(
-        module.Settings.model_validate(dict(condition["system"])),
+        module.Settings.model_validate(settings),
         dataset=open_dataset(dataset) if isinstance(dataset, Path) else dataset,
         dtype=dtype or DTYPES[name],
         device=device,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # States gathered on a GPU before they go to the host in one transfer, so that the device need not wait at every step.
 STAGED_STEPS = 32
+STAGED_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ class Recorder:
         self._steps = set(recording.steps)
         self._evaluated = set(recording.evaluated)
         self._names = [component.name for component in recording.components]
-        self._capacity = 1 if device.type == "cpu" else STAGED_STEPS
+        row = 8 * len(status) * sum(component.size for component in recording.components)
+        self._capacity = 1 if device.type == "cpu" else min(STAGED_STEPS, max(2, STAGED_BYTES // max(1, row)))
         self._pending: list[_Staged] = []
         self._stopped = bool(self.status.any())
 
@@ -224,7 +226,7 @@ class Recorder:
 
     def _to_host(self, pending: list[_Staged]) -> list[_Staged]:
         """All staged tensors on the host; from a GPU one transfer per tensor name and portion."""
-        if pending[0].loss.device.type == "cpu":
+        if self._capacity == 1:
             return pending
         moved = [
             _Staged(staged.step, staged.loss, None if staged.byproducts is None else {}) for staged in pending
