@@ -6,34 +6,12 @@ which has which; everything else is said once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orrery.report.settings_table import Table, Values, conditions_table, flatten, walk
 from orrery.report.wording import count, heading, joined, setting
-
-_SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
-_NAMES = {
-    "sgd": "stochastic gradient descent",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "elu": "ELU",
-    "nll": "negative log-likelihood",
-    "mse": "mean squared error",
-}
-_LAYOUT = ("training.segment", "training.block", "training.device")
-"""How jobs are cut and where they ran: no part of what was done."""
-_SHORT = ("system.", "training.", "dataset.", "analyses.")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of plain text."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -61,9 +39,9 @@ def describe(study: Mapping[str, Any]) -> Description:
             ``record``, ``analyses``; ``training.seeds`` is the list of seeds) and ``analyses`` (name -> settings).
     """
     conditions: Mapping[str, Mapping[str, Any]] = study.get("conditions") or {}
-    flat = {name: _flatten(condition) for name, condition in conditions.items()}
-    values = _Values(flat)
-    writers: tuple[tuple[str, Callable[[_Values], str]], ...] = (
+    flat = {name: flatten(condition) for name, condition in conditions.items()}
+    values = Values(flat)
+    writers: tuple[tuple[str, Callable[[Values], str]], ...] = (
         ("Data", _dataset),
         ("System", _system),
         ("Optimizer", _optimizer),
@@ -82,49 +60,10 @@ def describe(study: Mapping[str, Any]) -> Description:
         name: tuple((key, setting(value)) for key, value in settings.items())
         for name, settings in flat.items()
     }
-    return Description(steps, _conditions(conditions, flat, values), analyses, everything)
+    return Description(steps, conditions_table(conditions, flat, values), analyses, everything)
 
 
-class _Values:
-    """The values of each setting over all conditions."""
-
-    def __init__(self, flat: Mapping[str, Mapping[str, Any]]) -> None:
-        self._flat = flat
-        self.keys = tuple(dict.fromkeys(key for settings in flat.values() for key in settings))
-
-    def distinct(self, key: str) -> list[Any]:
-        """The values that a setting takes, each once, in the order of the conditions; absent ones left out."""
-        found: list[Any] = []
-        for settings in self._flat.values():
-            if settings.get(key) is not None and settings[key] not in found:
-                found.append(settings[key])
-        return found
-
-    def differs(self, key: str) -> bool:
-        """Whether conditions differ in a setting; for an analysis, those of the conditions that it covers."""
-        covered = key.startswith("analyses.")
-        return len({repr(own.get(key)) for own in self._flat.values() if key in own or not covered}) > 1
-
-    def text(self, key: str) -> str:
-        """The value in words; several are joined by "or"."""
-        return joined([_NAMES.get(text := setting(value), text) for value in self.distinct(key)], "or")
-
-    def kind(self, prefix: str) -> str:
-        """The kind of a part and its settings: ``uniform-fan-in, scale 1``."""
-        return ", ".join(filter(None, (self.text(f"{prefix}.kind"), self.under(prefix, ["kind"]))))
-
-    def under(self, prefix: str, leave: Iterable[str] = ()) -> str:
-        """All settings below a prefix as ``key value`` pairs, without those of no effect (absent, false, zero)."""
-        skipped = {f"{prefix}.{name}" for name in leave}
-        pairs = [
-            f"{heading(key[len(prefix) + 1 :].replace('.', ' '))} {self.text(key)}"
-            for key in self.keys
-            if key.startswith(f"{prefix}.") and key not in skipped and any(self.distinct(key))
-        ]
-        return ", ".join(pairs)
-
-
-def _dataset(values: _Values) -> str:
+def _dataset(values: Values) -> str:
     name = values.text("dataset.name")
     if not name:
         return ""
@@ -132,7 +71,7 @@ def _dataset(values: _Values) -> str:
     return f"{name}{f' ({more})' if more else ''}."
 
 
-def _system(values: _Values) -> str:
+def _system(values: Values) -> str:
     kinds = values.distinct("system.kind")
     if kinds != ["network"]:
         shared = values.under("system", ["kind"]) if len(kinds) == 1 else ""
@@ -162,12 +101,12 @@ def _system(values: _Values) -> str:
     return text
 
 
-def _optimizer(values: _Values) -> str:
+def _optimizer(values: Values) -> str:
     text = values.kind("system.optimizer")
     return f"{text}." if text else ""
 
 
-def _batches(values: _Values) -> str:
+def _batches(values: Values) -> str:
     kinds = values.distinct("system.batches.kind")
     if not kinds:
         return ""
@@ -182,7 +121,7 @@ def _batches(values: _Values) -> str:
     return f"{f'{size} samples each, ' if size else ''}{text}{f'; {more}' if more else ''}."
 
 
-def _training(values: _Values) -> str:
+def _training(values: Values) -> str:
     seeds = values.distinct("training.seeds")
     if not seeds:
         return ""
@@ -194,7 +133,7 @@ def _training(values: _Values) -> str:
     return f"{text}."
 
 
-def _copies(values: _Values) -> str:
+def _copies(values: Values) -> str:
     amounts = values.distinct("copies.count")
     if not amounts or amounts == [1]:
         return ""
@@ -207,7 +146,7 @@ def _copies(values: _Values) -> str:
     )
 
 
-def _streams(values: _Values) -> str:
+def _streams(values: Values) -> str:
     parts = []
     for key in values.keys:
         if not key.startswith("streams."):
@@ -219,7 +158,7 @@ def _streams(values: _Values) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def _record(values: _Values) -> str:
+def _record(values: Values) -> str:
     parts = []
     state = values.distinct("record.state")
     if state and state != [[]]:
@@ -242,7 +181,7 @@ def _record(values: _Values) -> str:
     return f"{text}." if text else ""
 
 
-def _steps(values: _Values) -> str:
+def _steps(values: Values) -> str:
     if values.distinct("record.steps.logarithmic"):
         return f"at {values.text('record.steps.logarithmic')} steps per factor of ten"
     every = values.distinct("record.steps.every")
@@ -251,76 +190,10 @@ def _steps(values: _Values) -> str:
     return f"{text} from {window[0][0]} to {window[0][1]}" if len(window) == 1 else text
 
 
-def _conditions(
-    conditions: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Mapping[str, Any]], values: _Values
-) -> Table:
-    """The conditions, with a column for each axis and for each other setting in which they differ."""
-    axes = list(
-        dict.fromkeys(axis for condition in conditions.values() for axis in condition.get("axes") or {})
-    )
-    differing = [
-        key
-        for key in values.keys
-        if values.differs(key) and key not in _LAYOUT and not _said_by_axis(key, axes, conditions, flat)
-    ]
-    rows = []
-    for name, condition in conditions.items():
-        own = condition.get("axes") or {}
-        cells = [setting(own[axis]) if axis in own else "–" for axis in axes]
-        cells += [setting(flat[name][key]) if flat[name].get(key) is not None else "–" for key in differing]
-        rows.append((name, *cells))
-    return Table(("condition", *map(heading, axes), *map(_column, differing)), tuple(rows))
-
-
-def _said_by_axis(
-    key: str,
-    axes: list[str],
-    conditions: Mapping[str, Mapping[str, Any]],
-    flat: Mapping[str, Mapping[str, Any]],
-) -> bool:
-    """Whether one axis already has the same value, or the same one in a list, in each condition."""
-
-    def plain(value: Any) -> Any:
-        return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
-
-    return any(
-        all(
-            plain(flat[name].get(key)) == (condition.get("axes") or {}).get(axis)
-            for name, condition in conditions.items()
-        )
-        for axis in axes
-    )
-
-
-def _column(key: str) -> str:
-    for prefix in _SHORT:
-        key = key.removeprefix(prefix)
-    return heading(key.replace(".", " · "))
-
-
-def _flatten(condition: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for section in _SECTIONS:
-        value = condition.get(section)
-        if isinstance(value, Mapping):
-            _walk(value, section, flat)
-    return flat
-
-
-def _walk(value: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
-    for key, inner in value.items():
-        path = f"{prefix}.{key}"
-        is_grid = isinstance(inner, Mapping) and {"from", "to", "points"} <= set(inner)
-        if isinstance(inner, Mapping) and inner and not is_grid:
-            _walk(inner, path, flat)
-        else:
-            flat[path] = inner
-
-
 def _flatten_analysis(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of an analysis, nested ones by dotted keys; those that say nothing are left out."""
     flat: dict[str, Any] = {}
-    _walk(settings, "", flat)
+    walk(settings, "", flat)
     plain = {key[1:]: value for key, value in flat.items()}
     idle = {"conditions": ["*"], "gather": False}
     return {
