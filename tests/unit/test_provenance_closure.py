@@ -1,7 +1,8 @@
-"""The static closure holds what a job really loads, for every stage of a small study.
+"""The static closure holds what a job really loads, reads and runs, for every stage of a small study.
 
-Each job runs in a process of its own; the modules of ours that it has loaded at its end must be among those that the
-closure of its code entries lists. A module that is missing there could change without the job becoming stale.
+Each job runs in a process of its own that keeps account of the modules of ours that it loads, of other files of
+ours that it reads, and of every function of ours that it calls. All of them must be in the closure of its code
+entries: what is missing there could change without the job becoming stale.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ SCRIPTS = {
 }
 
 RUN = """
-import json, os, sys
+import json, os, sys, threading
 from pathlib import Path
 from importlib import import_module
 home = sys.argv[1]
@@ -76,12 +77,28 @@ def watch(event, arguments):
         if path.startswith(home + "/src/") and not path.endswith((".py", ".pyc")) and "__pycache__" not in path:
             read.add(path[len(home + "/src/"):])
 sys.addaudithook(watch)
+codes = set()
+def profile(frame, event, argument):
+    if event == "call":
+        codes.add(frame.f_code)
+def called():
+    for code in codes:
+        path, name = code.co_filename, code.co_qualname.partition(".")[0]
+        # Bodies of modules and classes have no fast locals: they run at import.
+        if path.startswith(home + "/src/orrery/") and code.co_flags & 1 and not name.startswith("<"):
+            module = path[len(home + "/src/"):].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            yield f"{module}:{name}"
 sys.path.append(home)
 payload = json.loads(sys.stdin.read())
 produce = import_module("scripts." + sys.argv[2]).produce
+threading.setprofile(profile)
+sys.setprofile(profile)
 produce(payload) if payload["stage"] == "publish" else produce(payload, Path(sys.argv[3]))
+sys.setprofile(None)
+threading.setprofile(None)
 ours = sorted(name for name in sys.modules if name.partition(".")[0] == "orrery")
-print("loaded: " + json.dumps([ours, sorted(path for path in read if os.path.isfile(home + "/src/" + path))]))
+read = sorted(path for path in read if os.path.isfile(home + "/src/" + path))
+print("loaded: " + json.dumps([ours, read, sorted(set(called()))]))
 """
 
 # Not part of any stage's software: what they do cannot change the bytes of a result.
@@ -132,11 +149,11 @@ def plan(folder: Path) -> Plan:
         return plan_entry.load_plan("config.yaml", {}, HOME)
 
 
-def run(job: Job, plan: Plan, folder: Path) -> tuple[set[str], set[str]]:
+def run(job: Job, plan: Plan, folder: Path) -> list[set[str]]:
     """Run one job in a process of its own and write its manifest.
 
     Returns:
-        Modules of ours that it loaded, and other files of ours that it read (templates).
+        Modules of ours that it loaded, other files of ours that it read (templates), definitions that it ran.
     """
     target = folder / plan.target(job)
     store = target.with_suffix("")
@@ -154,16 +171,16 @@ def run(job: Job, plan: Plan, folder: Path) -> tuple[set[str], set[str]]:
     assert done.returncode == 0, done.stderr
     if job.stage != "publish":
         write_manifest(store, target)
-    loaded, read = json.loads(done.stdout.rpartition("loaded: ")[2])
-    return set(loaded), set(read)
+    return [set(each) for each in json.loads(done.stdout.rpartition("loaded: ")[2])]
 
 
-def test_what_jobs_load_is_in_their_closure(plan: Plan, folder: Path) -> None:
+def test_what_jobs_load_read_and_run_is_in_their_closure(plan: Plan, folder: Path) -> None:
     missing: dict[str, list[str]] = {}
     for job in plan:
-        loaded, read = run(job, plan, folder)
+        loaded, read, ran = run(job, plan, folder)
         closure = Asked.closures[job.code]
-        beyond = (loaded - closure.modules) | (read - set(closure.definitions))
+        assert ran
+        beyond = (loaded - closure.modules) | ((read | ran) - set(closure.definitions))
         if beyond:
             missing[job.name] = sorted(beyond)
     assert {job.stage for job in plan} == set(SCRIPTS)
