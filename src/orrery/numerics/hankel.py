@@ -42,12 +42,12 @@ class HankelOperator:
         transformed = scipy.fft.rfft(parts, axis=2)
         self._spectra = np.ascontiguousarray(transformed.transpose(2, 3, 0, 1))
         """(frequency, component, run, segment)"""
-        self._last = np.ascontiguousarray(states[:, self.windows - 1 :]).reshape(runs, -1)
+        self._end = np.array(states[:, max(self.windows - 2, 0) :], dtype=np.float64)
 
-    @property
-    def last(self) -> Float[np.ndarray, "run stacked"]:
-        """The last column of every run."""
-        return self._last
+    def column_from_end(self, place: int) -> Float[np.ndarray, "run stacked"]:
+        """The last column of every run (place 1) or the one before it (place 2)."""
+        first = self._end.shape[1] - self.delays - place
+        return self._end[:, first : first + self.delays + 1].reshape(self.runs, -1)
 
     def apply(self, weights: Float[np.ndarray, "run window"]) -> Float[np.ndarray, " stacked"]:
         """H w: the embedded states summed with one weight per column; missing columns at the end count as zero."""

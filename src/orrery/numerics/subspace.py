@@ -18,6 +18,9 @@ from orrery.numerics.hankel import HankelOperator
 from orrery.numerics.lanczos import bidiagonalise
 from orrery.numerics.spectrum import Spectrum, check_finite, covariance_spectrum
 
+LEAST_PART = 1e-4
+"""Directions of the images whose squared share is below this are left out of the basis."""
+
 
 @dataclass(frozen=True)
 class Subspace:
@@ -49,8 +52,8 @@ def leading_subspace(
         delays: m.
         rank: converged to a residual over gap of 1e-10.
         further_rank: a larger rank, for sweeps, converged to 1e-6.
-        subsets: add the images X_i X_i^T u of the leading vectors for every run i. Any subset of the runs then has
-            its own vectors in the basis to first order in how the runs differ.
+        subsets: add the images X_i X_i^T u of the leading vectors for every run i, and the last column of every X_i. Any
+            subset of the runs then has its own vectors in the basis to first order in how the runs differ.
 
     Raises:
         OrreryError: no convergence, or values that are not finite.
@@ -61,7 +64,7 @@ def leading_subspace(
     found = bidiagonalise(operator, targets)
     # P is orthonormal to rounding already; the recurrence gave P^T X, only the last columns are missing.
     basis = found.left.T
-    last = (found.left @ operator.last.T)[:, :, None]
+    last = (found.left @ operator.column_from_end(1).T)[:, :, None]
     subspace = Subspace(basis, np.concatenate([found.projected, last], axis=2), found.angle)
     return _with_images(subspace, operator, rank) if subsets else subspace
 
@@ -74,18 +77,30 @@ def _with_images(subspace: Subspace, operator: HankelOperator, rank: int) -> Sub
     _, vectors = scipy.linalg.eigh(flat @ flat.T, subset_by_index=(count - kept, count - 1))
     weights = np.einsum("vrw,vk->rwk", inner, vectors, optimize=True)
     images = operator.apply_by_run(weights).reshape(operator.stacked, -1)
-    for _ in range(2):
-        images -= subspace.basis @ (subspace.basis.T @ images)
-    norms = np.linalg.norm(images, axis=0)
-    images = images[:, norms > 1e-13 * norms.max()] if norms.max() > 0 else images[:, :0]
-    room = min(operator.stacked - count, images.shape[1])
-    added, _ = scipy.linalg.qr(images / np.linalg.norm(images, axis=0), mode="economic")
-    added = added[:, :room]
+    # A stride of two drops the last column of X: with it in the basis, that spectrum is exact to first order too.
+    images = np.concatenate([images, operator.column_from_end(2).T], axis=1)[:, : operator.stacked - count]
+    added = _orthonormal_beside(subspace.basis, images)
     return Subspace(
         np.concatenate([subspace.basis, added], axis=1),
         np.concatenate([subspace.coordinates, operator.apply_transposed_block(added)], axis=0),
         subspace.angle,
     )
+
+
+def _orthonormal_beside(
+    basis: Float[np.ndarray, "stacked vector"], images: Float[np.ndarray, "stacked image"]
+) -> Float[np.ndarray, "stacked added"]:
+    """Orthonormal vectors, orthogonal to the basis, that with it span the images but for their least parts."""
+    added = images / np.maximum(np.linalg.norm(images, axis=0), np.finfo(float).tiny)
+    # Three rounds: the first drops what the images have in common, the others restore orthogonality to rounding.
+    for dropped in (LEAST_PART, 1e-6, 1e-6):
+        added = added - basis @ (basis.T @ added)
+        norms = np.linalg.norm(added, axis=0)
+        added = added[:, norms > 0] / norms[norms > 0]
+        squares, vectors = scipy.linalg.eigh(added.T @ added)
+        kept = squares > dropped * squares[-1]
+        added = added @ (vectors[:, kept] / np.sqrt(squares[kept]))
+    return np.asarray(added)
 
 
 def subspace_spectrum(subspace: Subspace, rank: int, *, stride: int = 1) -> Spectrum:

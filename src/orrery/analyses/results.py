@@ -1,0 +1,54 @@
+"""Write and open the result of an analysis: a dataset as checksummed Zarr, the same bytes for the same values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from orrery.config.errors import OrreryError
+from orrery.trajectory.arrays import small_chunks
+from orrery.trajectory.layout import codecs
+
+NAME = "result.zarr"
+
+
+def write_result(dataset: xr.Dataset, out: Path) -> None:
+    """Write ``out/result.zarr``: crc32c on every chunk, empty chunks written, complex variables allowed.
+
+    Attributes hold JSON types only; names and labels belong there, since string coordinates do not survive Zarr.
+
+    Raises:
+        OrreryError: a variable of another kind than numbers and booleans.
+    """
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind not in "biufc":
+            raise OrreryError(
+                f"result variable '{name}' has dtype {variable.dtype}; write numbers, and names as attributes"
+            )
+    # What is lazy comes in chunks of its own, which need not be those of the files.
+    plain = dataset.compute()
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, variable in plain.variables.items():
+        variable.encoding = {}
+        settings: dict[str, Any] = {"chunks": small_chunks(variable.shape, variable.dtype.itemsize)}
+        encoding[name] = {**settings, **codecs()} if variable.ndim else codecs()
+    plain.to_zarr(
+        out / NAME, mode="w-", zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True
+    )
+
+
+def open_result(path: Path) -> xr.Dataset:
+    """Open what :func:`write_result` wrote, lazily where Dask reads it.
+
+    Args:
+        path: the folder given to :func:`write_result`.
+
+    Raises:
+        OrreryError: there is no result.
+    """
+    store = path / NAME
+    if not (store / "zarr.json").is_file():
+        raise OrreryError(f"{path} holds no result of an analysis; run the job that writes it")
+    return xr.open_zarr(store, consolidated=False, mask_and_scale=False, decode_times=False)

@@ -1,0 +1,62 @@
+"""Values read off the curves of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orrery.config.errors import OrreryError, nearest
+from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
+from orrery.numerics.streams import Streams
+
+if TYPE_CHECKING:
+    from orrery.trajectory.trajectory import Trajectory
+
+
+def last_means(
+    trajectory: Trajectory, metric: str, count: int
+) -> tuple[float, tuple[float, float] | None, int]:
+    """Mean of a metric over its last ``count`` recorded steps and the copies of each seed; then over seeds.
+
+    Diverged runs are left out.
+
+    Returns:
+        Mean, 95 % bootstrap interval over seeds (``None`` for one seed), number of seeds.
+    """
+    array = trajectory.metric(metric)
+    values = np.asarray(array.values, dtype=float)
+    # The last recorded place may be empty: a loss belongs to the state before a step.
+    known = np.isfinite(values).any(axis=0)
+    last = values[:, np.flatnonzero(known)[-count:]].mean(axis=1)
+    kept = (trajectory.dataset["status"].values == 0) & np.isfinite(last)
+    seeds = trajectory.dataset["seed"].values
+    by_seed = np.array([last[kept & (seeds == seed)].mean() for seed in np.unique(seeds[kept])])
+    if not by_seed.size:
+        return np.nan, None, 0
+    n = len(by_seed)
+    counts = bootstrap_counts(n, 10_000, Streams().generator("probe", n, "bootstrap"))
+    return float(by_seed.mean()), interval(resampled_mean(by_seed, counts)) if n > 1 else None, n
+
+
+def point(
+    sources: Mapping[str, Trajectory], condition: str, metric: str, seed: int, copy: int, step: int
+) -> float:
+    """The value of a metric of one run at one step.
+
+    Raises:
+        OrreryError: it was not recorded.
+    """
+    if condition not in sources:
+        raise OrreryError(f"training-curves: there is no condition '{condition}'; {nearest(condition, sources)}")
+    array = sources[condition].metric(metric)
+    runs = np.flatnonzero((array["seed"].values == seed) & (array["copy"].values == copy))
+    steps = array[array.dims[1]].values
+    places = np.flatnonzero(steps == step)
+    if not runs.size or not places.size:
+        raise OrreryError(
+            f"training-curves: '{metric}' of '{condition}' was not recorded for seed {seed}, copy {copy}, step {step}; "
+            f"recorded are steps {steps[0]} to {steps[-1]}"
+        )
+    return float(array.values[runs[0], places[0]])
