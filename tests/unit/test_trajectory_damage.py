@@ -84,6 +84,16 @@ def test_a_flipped_byte_is_told_with_its_chunk(tmp_path: Path) -> None:
         Trajectory.open(path).array().compute()
 
 
+def test_a_chunk_that_goes_missing_after_opening(tmp_path: Path) -> None:
+    path = wide(tmp_path / "data.zarr")
+    trajectory = Trajectory.open(path)
+    file = chunk_files(path / "state")[-1]
+    file.unlink()
+    key = file.relative_to(path / "state" / "c").as_posix()
+    with pytest.raises(OrreryError, match=f"chunk {key} of array 'state' is missing"):
+        trajectory.array().compute()
+
+
 def test_what_is_not_a_trajectory(tmp_path: Path) -> None:
     assert complete(tmp_path / "none.zarr") == [f"{tmp_path / 'none.zarr'} does not exist"]
     assert "has no zarr.json" in complete(tmp_path)[0]

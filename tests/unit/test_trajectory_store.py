@@ -215,6 +215,23 @@ def test_any_shape_survives_small_buffers(
         np.testing.assert_array_equal(trajectory.tensor(part.name).values, expected)
 
 
+def test_tensors_across_many_component_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orrery.trajectory.layout.MEBIBYTE", 1_000)
+    parts = (Part("a", (5,)), Part("b", (7, 31)), Part("c", (2, 3, 3, 3)))
+    writer = Writer(tmp_path / "data.zarr", components=parts, steps=range(9), seeds=[3, 4], copies=[0, 0])
+    for step in range(9):
+        writer.record(step, state((0, 1), step, parts))
+    writer.close()
+    trajectory = Trajectory.open(tmp_path / "data.zarr")
+    assert len(trajectory.dataset["state"].chunksizes["component"]) > 5
+    for part in parts:
+        expected = np.stack([values(part, (0, 1), step) for step in range(9)], axis=1)
+        np.testing.assert_array_equal(trajectory.tensor(part.name).values, expected)
+    assert trajectory.tensor("c").dims == ("run", "step", "output", "input", "height", "width")
+    joined = trajectory.array(["c", "a"]).values
+    np.testing.assert_array_equal(joined[:, 4, 54:], values(parts[0], (0, 1), 4))
+
+
 def test_tensors_that_need_gradients_or_are_of_half_precision(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "data.zarr", components=[Part("w", (2,))], steps=[0, 1], seeds=[0], copies=[0])
     writer.record(0, {"w": torch.ones(1, 2, requires_grad=True)})

@@ -1,4 +1,4 @@
-"""Write buffered rows as chunk files.
+"""Write buffered rows as chunk files, and read such files.
 
 Zarr's own pipeline copies a chunk three times and runs Python between the copies, which holds back the thread
 that trains. Where a file is one chunk its bytes are made here instead: Blosc, then crc32c, which is what the
@@ -19,6 +19,8 @@ from orrery.trajectory.layout import BLOSC, Layout
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+_BLOSC = Blosc(cname=BLOSC["cname"], clevel=BLOSC["clevel"], shuffle=Blosc.SHUFFLE)
 
 
 def write_rows(
@@ -54,5 +56,19 @@ def write_rows(
 
 def encode(chunk: np.ndarray) -> bytes:
     """The bytes of one chunk, C-contiguous and little-endian."""
-    packed: bytes = Blosc(cname=BLOSC["cname"], clevel=BLOSC["clevel"], shuffle=Blosc.SHUFFLE).encode(chunk)
+    packed: bytes = _BLOSC.encode(chunk)
     return packed + int(google_crc32c.value(packed)).to_bytes(4, "little")
+
+
+def decode(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """The values of one chunk.
+
+    Raises:
+        ValueError: the checksum does not fit the bytes, or there are too few.
+    """
+    packed, stored = content[:-4], content[-4:]
+    if len(stored) < 4 or int(google_crc32c.value(packed)) != int.from_bytes(stored, "little"):
+        raise ValueError("their checksum differs")
+    values = np.empty(shape, dtype)
+    _BLOSC.decode(packed, out=values)
+    return values

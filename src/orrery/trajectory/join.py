@@ -39,7 +39,7 @@ def dataset(blocks: Sequence[Block]) -> xr.Dataset:
     """
     first = blocks[0][0]
     variables: dict[str, tuple[tuple[str, ...], da.Array | np.ndarray]] = {}
-    if "state" in first.group:
+    if "state" in first.arrays:
         variables["state"] = (("run", "step", "component"), _grid(blocks, "state"))
     for name in first.observables:
         variables[name] = (("run", "step", f"{name}_component"), _grid(blocks, name))
