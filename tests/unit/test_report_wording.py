@@ -24,6 +24,8 @@ from orrery.report import wording
         (3.14159, "3.142"),
         (3.1e-9, "3.1×10⁻⁹"),
         (-2.5e12, "−2.5×10¹²"),
+        (1e-8, "10⁻⁸"),
+        (-1e-8, "−10⁻⁸"),
         (123456.7, "123,457"),
         (math.nan, "not finite"),
         (math.inf, "not finite"),

@@ -37,7 +37,8 @@ def number(value: float | None, digits: int = 4) -> str:
     exponent = math.floor(math.log10(abs(value)))
     if exponent < -4 or exponent > 6:
         mantissa = f"{value / 10.0**exponent:.{digits - 1}f}".rstrip("0").rstrip(".")
-        return f"{mantissa}×10{str(exponent).translate(_RAISED)}".replace("-", "−")
+        power = f"10{str(exponent).translate(_RAISED)}"
+        return {"1": power, "-1": f"−{power}"}.get(mantissa, f"{mantissa}×{power}".replace("-", "−"))
     text = f"{value:,.{max(digits - 1 - exponent, 0)}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
