@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,19 +66,20 @@ SCRIPTS = {
     "publish": "publish",
 }
 
-RUN = """
+# Reads one job per line. What is slow to import and not ours is there before a job is forked off.
+SERVER = """
 import json, os, sys, threading
-from pathlib import Path
 from importlib import import_module
+from pathlib import Path
+import dask.array, matplotlib.figure, scipy.linalg, scipy.optimize, torch, xarray, zarr
 home = sys.argv[1]
-read = set()
+sys.path.append(home)
+read, codes = set(), set()
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], str):
         path = os.path.abspath(arguments[0])
         if path.startswith(home + "/src/") and not path.endswith((".py", ".pyc")) and "__pycache__" not in path:
             read.add(path[len(home + "/src/"):])
-sys.addaudithook(watch)
-codes = set()
 def profile(frame, event, argument):
     if event == "call":
         codes.add(frame.f_code)
@@ -85,20 +87,34 @@ def called():
     for code in codes:
         path, name = code.co_filename, code.co_qualname.partition(".")[0]
         # Bodies of modules and classes have no fast locals: they run at import.
-        if path.startswith(home + "/src/orrery/") and code.co_flags & 1 and not name.startswith("<"):
+        ours = path.startswith(home + "/src/orrery/") and path.endswith(".py")
+        if ours and code.co_flags & 1 and not name.startswith("<"):
             module = path[len(home + "/src/"):].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
             yield f"{module}:{name}"
-sys.path.append(home)
-payload = json.loads(sys.stdin.read())
-produce = import_module("scripts." + sys.argv[2]).produce
-threading.setprofile(profile)
-sys.setprofile(profile)
-produce(payload) if payload["stage"] == "publish" else produce(payload, Path(sys.argv[3]))
-sys.setprofile(None)
-threading.setprofile(None)
-ours = sorted(name for name in sys.modules if name.partition(".")[0] == "orrery")
-read = sorted(path for path in read if os.path.isfile(home + "/src/" + path))
-print("loaded: " + json.dumps([ours, read, sorted(set(called()))]))
+def run(script, payload, out):
+    sys.addaudithook(watch)
+    produce = import_module("scripts." + script).produce
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    produce(payload) if payload["stage"] == "publish" else produce(payload, Path(out))
+    sys.setprofile(None)
+    threading.setprofile(None)
+    ours = sorted(name for name in sys.modules if name.partition(".")[0] == "orrery")
+    files = sorted(path for path in read if os.path.isfile(home + "/src/" + path))
+    return [ours, files, sorted(set(called()))]
+assert not any(name.partition(".")[0] == "orrery" for name in sys.modules)
+for line in sys.stdin:
+    script, payload, out, answer = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        try:
+            Path(answer).write_text(json.dumps(run(script, payload, out)))
+        except BaseException:
+            import traceback
+            Path(answer).write_text(json.dumps(traceback.format_exc()))
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("done", flush=True)
 """
 
 # Not part of any stage's software: what they do cannot change the bytes of a result.
@@ -149,35 +165,54 @@ def plan(folder: Path) -> Plan:
         return plan_entry.load_plan("config.yaml", {}, HOME)
 
 
-def run(job: Job, plan: Plan, folder: Path) -> list[set[str]]:
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(HOME)],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def run(job: Job, plan: Plan, folder: Path, server: subprocess.Popen[str]) -> list[set[str]]:
     """Run one job in a process of its own and write its manifest.
 
     Returns:
         Modules of ours that it loaded, other files of ours that it read (templates), definitions that it ran.
     """
+    assert server.stdin is not None
+    assert server.stdout is not None
     target = folder / plan.target(job)
     store = target.with_suffix("")
     store.mkdir(parents=True, exist_ok=True)
     script = "index" if job.stage == "publish" and not job.study else SCRIPTS[job.stage]
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(HOME), script, str(store)],
-        input=json.dumps(plan.payload(plan.target(job))),
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    answer = folder / "answer.json"
+    print(
+        json.dumps([script, plan.payload(plan.target(job)), str(store), str(answer)]),
+        file=server.stdin,
+        flush=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert server.stdout.readline() == "done\n"
+    found = json.loads(answer.read_text())
+    assert isinstance(found, list), found
     if job.stage != "publish":
         write_manifest(store, target)
-    return [set(each) for each in json.loads(done.stdout.rpartition("loaded: ")[2])]
+    return [set(each) for each in found]
 
 
-def test_what_jobs_load_read_and_run_is_in_their_closure(plan: Plan, folder: Path) -> None:
+def test_what_jobs_load_read_and_run_is_in_their_closure(
+    plan: Plan, folder: Path, server: subprocess.Popen[str]
+) -> None:
     missing: dict[str, list[str]] = {}
     for job in plan:
-        loaded, read, ran = run(job, plan, folder)
+        loaded, read, ran = run(job, plan, folder, server)
         closure = Asked.closures[job.code]
         assert ran
         beyond = (loaded - closure.modules) | ((read | ran) - set(closure.definitions))
