@@ -77,6 +77,9 @@ def _path_in(data: Any, location: Sequence[str | int], kind: str) -> tuple[Key, 
         inside = (isinstance(here, Mapping) and token in here) or (
             isinstance(here, list | tuple) and isinstance(token, int) and 0 <= token < len(here)
         )
+        # The kind `momentum` has a key `momentum`; what has further places inside is no number.
+        if inside and not last and isinstance(here, Mapping) and here.get("kind") == token:
+            inside = isinstance(here[token], Mapping | list | tuple)
         if inside:
             path.append(token)
             here = here[token]
