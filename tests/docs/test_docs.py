@@ -1,0 +1,149 @@
+"""The examples of the documentation, run as a reader runs them: in a folder of one's own, outside the package."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = {path.stem: path for path in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]}
+RUN = ("write-an-analysis", "write-a-system", "own-network-and-checkpoints", "notebook", "data-model")
+"""Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("docs")]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: ``language words`` after the fence, the first line of its text."""
+
+    page: str
+    line: int
+    language: str
+    words: str
+    text: str
+
+    @property
+    def title(self) -> str | None:
+        """The file that the block is, where it says so."""
+        found = re.search(r'title="([^"]+)"', self.words)
+        return found[1] if found else None
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of a page."""
+    found: list[Block] = []
+    lines = PAGES[page].read_text(encoding="utf-8").splitlines()
+    start: int | None = None
+    for number, line in enumerate(lines):
+        if not line.startswith("```"):
+            continue
+        if start is None:
+            start = number
+        else:
+            language, _, words = lines[start].removeprefix("```").partition(" ")
+            found.append(Block(page, start + 2, language, words, "\n".join(lines[start + 1 : number]) + "\n"))
+            start = None
+    assert start is None, f"{page}: the block in line {start} is not closed"
+    return found
+
+
+def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the workflow of the repository in a folder of studies."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        str(REPOSITORY / "Snakefile"),
+        "--directory",
+        str(folder),
+    ]
+    return subprocess.run(
+        [*command, "--cores", "2", *arguments], capture_output=True, text=True, check=False, env=environment()
+    )
+
+
+def environment() -> dict[str, str]:
+    """The environment of a reader: the repository's source, and the commands of the environment on the path."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ORRERY_", "SNAKEMAKE_"))
+    }
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PYTHONPATH": str(REPOSITORY / "src"), "PATH": path}
+
+
+@pytest.fixture(scope="session")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of all pages and nothing else, after one run of the workflow."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    folder = shared / "mine"
+    # The workers of pytest-xdist share it: one runs, the others wait.
+    with (shared / "mine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "mine.built").exists():
+            for page in RUN:
+                for block in blocks(page):
+                    if block.title:
+                        path = folder / block.title
+                        assert not path.exists(), f"{page}: {block.title} stands on two pages"
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        path.write_text(block.text, encoding="utf-8")
+            done = snakemake(folder=folder)
+            assert done.returncode == 0, done.stdout + done.stderr
+            (shared / "mine.built").touch()
+    return folder
+
+
+def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path) -> None:
+    for study in ("steps", "henon", "own-network"):
+        assert (mine / "results" / study / "report.html").is_file()
+    for study in ("steps", "henon"):
+        claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
+        assert [claim["verdict"] for claim in claims] == ["holds"], claims
+        assert list((mine / "results" / study / "figures").glob("*step-lengths.svg"))
+    assert "Hénon" in (mine / "results" / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_stale_after_the_run(mine: Path) -> None:
+    done = snakemake("-n", folder=mine)
+    assert "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_blocks_of_the_page_run_and_print_what_it_says(page: str, mine: Path, tmp_path: Path) -> None:
+    found = blocks(page)
+    run = [block for block in found if _is_run(block)]
+    listing = tmp_path / f"{page}.json"
+    listing.write_text(json.dumps([{"language": b.language, "line": b.line, "text": b.text} for b in run]))
+    script = Path(__file__).with_name("run_page.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(listing)],
+        cwd=mine,
+        check=False,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    outputs = dict(zip((block.line for block in run), json.loads(done.stdout), strict=True))
+    for block, following in itertools.pairwise(found):
+        if following.language == "text" and following.words == "output":
+            assert outputs[block.line].strip() == following.text.strip(), f"{page}, line {following.line}"
+
+
+def _is_run(block: Block) -> bool:
+    return not block.title and (
+        (block.language == "python" and block.words != "fragment")
+        or (block.language == "console" and block.words == "run")
+    )
