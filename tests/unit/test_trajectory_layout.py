@@ -102,7 +102,7 @@ def test_shards_keep_the_number_of_files_low(tmp_path: Path, monkeypatch: pytest
     random = np.random.default_rng(1)
     file = chunk_files(path / "state")[1]
     content = file.read_bytes()
-    for place in random.integers(0, len(content), 20).tolist():
+    for place in random.integers(0, len(content), 6).tolist():
         changed = bytearray(content)
         changed[place] ^= 8
         file.write_bytes(changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -83,3 +84,10 @@ def consolidate(path: Path) -> None:
         for name in sorted(zarr.open_group(path, mode="r", use_consolidated=False).group_keys()):
             zarr.consolidate_metadata(str(path), path=name, zarr_format=3)
         zarr.consolidate_metadata(str(path), zarr_format=3)
+
+
+def set_length(metadata: Path, length: int) -> None:
+    """Cut an array that was made longer than needed along ``step``; its chunks stay as they are."""
+    content = json.loads(metadata.read_text())
+    content["shape"][1] = length
+    metadata.write_text(json.dumps(content, indent=2))

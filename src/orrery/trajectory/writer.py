@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +15,7 @@ import zarr
 
 from orrery.config.errors import OrreryError
 from orrery.trajectory import layout as lay
-from orrery.trajectory.arrays import consolidate, create, put
+from orrery.trajectory.arrays import consolidate, create, set_length
 from orrery.trajectory.buffer import StepBuffer, Values, Write
 from orrery.trajectory.chunks import write_rows
 from orrery.trajectory.components import (
@@ -26,12 +24,13 @@ from orrery.trajectory.components import (
     component_table,
     table_width,
 )
+from orrery.trajectory.declared import check_names, floating, increasing, split_metrics
 from orrery.trajectory.series import Series
+from orrery.trajectory.tables import RunTable, write_tables
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
 _GROWING = 2**40
 
 
@@ -79,7 +78,7 @@ class Writer:
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + lay.PARTIAL)
         self.entries = component_table(components)
-        self._dtype = _floating(dtype)
+        self._dtype = floating(dtype)
         self._seeds = np.asarray(seeds, np.int64)
         self._copies = np.asarray(copies, np.int64)
         if len(self._seeds) != len(self._copies) or not len(self._seeds):
@@ -88,20 +87,20 @@ class Writer:
                 "give both for each run"
             )
         self._first_run = int(first_run)
-        self._steps = None if steps is None else _increasing(steps, self.path)
+        self._steps = None if steps is None else increasing(steps, self.path)
         self._recorded: list[int] = []
         self._attributes = dict(attributes or {})
         self._any_metric = metrics is None
-        daily, rare = _split(dict(metrics or {}), dict(evaluations or {}))
+        daily, rare = split_metrics(dict(metrics or {}), dict(evaluations or {}))
         self._series = {
             lay.METRICS: {name: Series(name, self.runs, at) for name, at in daily.items()},
             lay.EVALUATIONS: {name: Series(name, self.runs, at) for name, at in rare.items()},
         }
         self._observables = {
-            name: (Entry(name, 0, tuple(shape), "observable", ()), _floating(kind))
+            name: (Entry(name, 0, tuple(shape), "observable", ()), floating(kind))
             for name, (shape, kind) in dict(observables or {}).items()
         }
-        self._check_names()
+        check_names([*self._observables, *(name for group in self._series.values() for name in group)])
         if self.path.exists():
             raise OrreryError(f"{self.path} exists already; remove it or write the trajectory somewhere else")
         self._begin(background, buffer_bytes)
@@ -154,7 +153,7 @@ class Writer:
         if not self._any_metric:
             declared = ", ".join(name for group in self._series.values() for name in group) or "none"
             raise OrreryError(f"metric '{name}' was not declared; declared are {declared}")
-        self._check_name(name)
+        check_names([*self._observables, name])
         self._series[lay.METRICS][name] = Series(name, self.runs, None)
         self._series[lay.METRICS][name].put(step, values)
 
@@ -198,10 +197,11 @@ class Writer:
             if buffer.count < len(steps):
                 self._arrays[name][:, buffer.count : len(steps), :] = np.nan
             if self._arrays[name].shape[1] != len(steps):
-                _set_length(self.partial / name / "zarr.json", len(steps))
+                set_length(self.partial / name / "zarr.json", len(steps))
         if self._worker is not None:
             self._worker.shutdown()
-        self._write_tables(steps, status, last)
+        runs = RunTable(np.arange(self._first_run, self._first_run + self.runs), self._seeds, self._copies)
+        write_tables(self._group, self.entries, runs, steps, self._series, status, last)
         consolidate(self.partial)
         self.partial.rename(path)
 
@@ -308,88 +308,6 @@ class Writer:
                         f"{self.path}: metric '{series.name}' was not recorded at step {missing[0]}"
                     )
 
-    def _write_tables(self, steps: np.ndarray, status: np.ndarray, last: np.ndarray) -> None:
-        self._put_run_coordinates(self._group)
-        put(
-            self._group,
-            "step",
-            steps,
-            ("step",),
-            {"long_name": "optimizer steps taken", "units": "1"},
-        )
-        for name, group in self._series.items():
-            self._write_series(name, group)
-        runs = self._group.create_group(lay.RUNS, attributes={"coordinates": "copy seed"})
-        self._put_run_coordinates(runs)
-        meaning = {
-            "long_name": "outcome",
-            "flag_values": [0, 1],
-            "flag_meanings": "ok diverged",
-        }
-        put(runs, "status", status, ("run",), meaning)
-        put(
-            runs,
-            "last_step",
-            last,
-            ("run",),
-            {"long_name": "last step with finite values", "units": "1"},
-        )
-        tensors = self._group.create_group(lay.TENSORS)
-        offsets = np.asarray([entry.offset for entry in self.entries], np.int64)
-        sizes = np.asarray([entry.size for entry in self.entries], np.int64)
-        put(
-            tensors,
-            "offset",
-            offsets,
-            ("tensor",),
-            {"long_name": "index of the first component of the tensor"},
-        )
-        put(
-            tensors,
-            "size",
-            sizes,
-            ("tensor",),
-            {"long_name": "number of components of the tensor"},
-        )
-
-    def _write_series(self, name: str, group: Mapping[str, Series]) -> None:
-        steps = np.asarray(
-            sorted({step for series in group.values() for step in series.steps}),
-            np.int64,
-        )
-        if not len(steps):
-            return
-        place = self._group.create_group(name, attributes={"coordinates": "copy seed"})
-        self._put_run_coordinates(place)
-        dim = lay.STEP_OF_GROUP[name]
-        put(
-            place,
-            dim,
-            steps,
-            (dim,),
-            {"long_name": "optimizer steps taken", "units": "1"},
-        )
-        for metric, series in group.items():
-            put(place, metric, series.at(steps), ("run", dim), {"long_name": metric})
-
-    def _put_run_coordinates(self, group: zarr.Group) -> None:
-        run = np.arange(self._first_run, self._first_run + self.runs, dtype=np.int64)
-        put(
-            group,
-            "run",
-            run,
-            ("run",),
-            {"long_name": "index of the run in its condition"},
-        )
-        put(group, "seed", self._seeds, ("run",), {"long_name": "seed"})
-        put(
-            group,
-            "copy",
-            self._copies,
-            ("run",),
-            {"long_name": "copy; 0 is the original"},
-        )
-
     def _root_attributes(self) -> dict[str, Any]:
         fixed = {
             "coordinates": "copy seed",
@@ -408,57 +326,6 @@ class Writer:
         merged: dict[str, Any] = json.loads(json.dumps({**self._attributes, **fixed}, sort_keys=True))
         return merged
 
-    def _check_names(self) -> None:
-        names = [
-            *self._observables,
-            *(name for group in self._series.values() for name in group),
-        ]
-        for name in names:
-            self._check_name(name)
-            if names.count(name) > 1:
-                raise OrreryError(f"'{name}' names two metrics or observables; give each its own name")
-
-    @staticmethod
-    def _check_name(name: str) -> None:
-        if name in lay.RESERVED or not _NAME.match(name):
-            raise OrreryError(
-                f"'{name}' cannot name a metric or observable; use letters, digits and underscores, "
-                f"and none of {', '.join(sorted(lay.RESERVED))}"
-            )
-
 
 def _chooser(runs: int, width: int, itemsize: int, share: int) -> Callable[[int | None], lay.Layout]:
     return lambda steps: lay.choose_layout(runs, steps, width, itemsize, share)
-
-
-def _split(
-    metrics: dict[str, Sequence[int]], evaluations: dict[str, Sequence[int]]
-) -> tuple[dict[str, Sequence[int]], dict[str, Sequence[int]]]:
-    """Tell metrics of every step from those measured now and then; two step coordinates at most."""
-    longest = max((len(steps) for steps in metrics.values()), default=0)
-    rare = {name: steps for name, steps in metrics.items() if len(steps) < longest}
-    daily = {name: steps for name, steps in metrics.items() if name not in rare}
-    return daily, {**rare, **evaluations}
-
-
-def _floating(dtype: Any) -> np.dtype[Any]:
-    kind = np.dtype(str(dtype).removeprefix("torch."))
-    if kind not in (np.dtype("float32"), np.dtype("float64")):
-        raise OrreryError(f"a trajectory holds float32 or float64, not {kind}")
-    return kind
-
-
-def _increasing(steps: Sequence[int], path: Path) -> list[int]:
-    numbers = [int(step) for step in steps]
-    if not numbers:
-        raise OrreryError(f"{path}: no step was declared; a trajectory holds at least one")
-    if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
-        raise OrreryError(f"{path}: the declared steps do not increase; give each step once, in order")
-    return numbers
-
-
-def _set_length(metadata: Path, length: int) -> None:
-    """Cut an array that was made longer than needed; its chunks stay as they are."""
-    content = json.loads(metadata.read_text())
-    content["shape"][1] = length
-    metadata.write_text(json.dumps(content, indent=2))
