@@ -61,6 +61,9 @@ def complex_plane(
     ax.set_xlim(-reach, reach)
     ax.set_ylim(-reach, reach)
     ax.set_aspect("equal")
+    if reach < 1.5:
+        ax.set_xticks((-1, -0.5, 0, 0.5, 1))
+        ax.set_yticks((-1, -0.5, 0, 0.5, 1))
     ax.set_xlabel("Re λ")
     ax.set_ylabel("Im λ")
     if inset and any(values.size for values in points.values()):
@@ -97,12 +100,18 @@ def _inset_near_one(ax: Axes, values: np.ndarray, scatter: Any) -> None:
 
 def _emptiest(values: np.ndarray, reach: float) -> tuple[float, float, float, float]:
     """The place for the inset, in fractions of the axes, that hides the fewest eigenvalues."""
-    places = [(0.13, bottom, 0.46, 0.36) for bottom in (0.32, 0.54, 0.12)]
+    bottoms, lefts = (0.33, 0.6, 0.55, 0.08, 0.2, 0.45, 0.7), (0.14, 0.08, 0.2, 0.3, 0.02)
+    sizes = ((0.42, 0.3), (0.36, 0.26), (0.3, 0.22))
+    places = [(left, bottom, *size) for size in sizes for left in lefts for bottom in bottoms]
 
     def hidden(place: tuple[float, float, float, float]) -> int:
         left, bottom, width, height = place
         x, y = (values.real / reach + 1) / 2, (values.imag / reach + 1) / 2
-        return int(((x > left) & (x < left + width) & (y > bottom) & (y < bottom + height)).sum())
+        # Its tick labels stand to the right of it and below.
+        inside = (
+            (x > left - 0.02) & (x < left + width + 0.12) & (y > bottom - 0.08) & (y < bottom + height + 0.06)
+        )
+        return int(inside.sum())
 
     return min(places, key=hidden)
 
@@ -260,6 +269,8 @@ def sensitivity_strip(
         )
     if logarithmic:
         ax.set_xscale("log")
+    else:
+        ax.locator_params(axis="x", nbins=4)
     for row in rows[~np.isfinite(values)]:
         ax.text(
             0.99,
