@@ -62,6 +62,8 @@ def test_measured_keeps_the_digits_that_the_interval_gives(
         (["a", "b"], "a, b"),
         ([["a", "b"], ["c", "d"]], "(a, b), (c, d)"),
         ({"every": 1, "window": None}, "every 1"),
+        ({"a": {"pair": ["x", "y"]}, "b": {"pair": ["z"]}}, "a (pair (x, y)); b (pair z)"),
+        ([{"label": "one", "rate": 0.5}, {"label": "two"}], "label one, rate 0.5; label two"),
         (
             {"from": [0.1, 0.1], "to": [0.9, 0.9], "points": 5},
             "5 × 5 points, (0.1, 0.1) to (0.9, 0.9)",

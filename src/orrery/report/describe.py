@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orrery.report.settings_table import Table, Values, conditions_table, flatten, walk
+from orrery.report.settings_table import Table, Values, conditions_table, flatten
 from orrery.report.wording import count, heading, joined, setting
 
 
@@ -191,10 +191,13 @@ def _steps(values: Values) -> str:
 
 
 def _flatten_analysis(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of an analysis, nested ones by dotted keys; those that say nothing are left out."""
-    flat: dict[str, Any] = {}
-    walk(settings, "", flat)
-    plain = {key[1:]: value for key, value in flat.items()}
+    """Settings of an analysis, those of its parts by dotted keys; what says nothing is left out."""
+    plain: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            plain.update({f"{key}.{inner}": deeper for inner, deeper in value.items()})
+        else:
+            plain[key] = value
     idle = {"conditions": ["*"], "gather": False}
     return {
         key.replace(".", " · "): value

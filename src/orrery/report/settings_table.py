@@ -77,17 +77,17 @@ def flatten(condition: Mapping[str, Any]) -> dict[str, Any]:
     for section in _SECTIONS:
         value = condition.get(section)
         if isinstance(value, Mapping):
-            walk(value, section, flat)
+            _walk(value, section, flat)
     return flat
 
 
-def walk(value: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
+def _walk(value: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
     """Put nested settings into ``flat`` by dotted key; lists and grids of starts stay whole."""
     for key, inner in value.items():
         path = f"{prefix}.{key}"
         is_grid = isinstance(inner, Mapping) and {"from", "to", "points"} <= set(inner)
         if isinstance(inner, Mapping) and inner and not is_grid:
-            walk(inner, path, flat)
+            _walk(inner, path, flat)
         else:
             flat[path] = inner
 

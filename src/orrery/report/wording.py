@@ -73,9 +73,15 @@ def setting(value: Any) -> str:
     items = list(value)
     if len(items) > 3 and _consecutive(items):
         return f"{items[0]} to {items[-1]}"
-    return ", ".join(
-        f"({setting(item)})" if isinstance(item, (list, tuple)) else setting(item) for item in items
-    )
+    if any(isinstance(item, Mapping) for item in items):
+        return "; ".join(map(setting, items))
+    return ", ".join(map(_enclosed, items))
+
+
+def _enclosed(value: Any) -> str:
+    """A value inside another: lists of several items and mappings stand in brackets."""
+    several = isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and len(value) > 1)
+    return f"({setting(value)})" if several else setting(value)
 
 
 def _consecutive(items: list[Any]) -> bool:
@@ -96,7 +102,8 @@ def _mapping(value: Mapping[str, Any]) -> str:
         sides = kept["points"] if isinstance(kept["points"], list) else [kept["points"]] * len(kept["from"])
         text = f"{' × '.join(map(str, sides))} points, {ends[0]} to {ends[1]}"
         return f"{text}, {_mapping(rest)}" if rest else text
-    return ", ".join(f"{heading(key)} {setting(inner)}" for key, inner in kept.items())
+    between = "; " if any(isinstance(inner, Mapping) for inner in kept.values()) else ", "
+    return between.join(f"{heading(key)} {_enclosed(inner)}" for key, inner in kept.items())
 
 
 def heading(key: str) -> str:
