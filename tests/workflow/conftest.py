@@ -5,6 +5,7 @@ Tests change one thing in their copy and ask which jobs Snakemake would run.
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import os
 import re
@@ -12,10 +13,9 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -118,11 +118,25 @@ class Laboratory:
         return outcome
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Replace the one place of a file that says ``old``."""
+        """Replace the one place of a file that says ``old``; the file's time becomes now."""
         path = self.path(name)
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} says {text.count(old)} times {old!r}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def change_function(self, name: str, function: str) -> None:
+        """Give a function a further statement, which changes its code and not what it does."""
+        path = self.path(name)
+        text = path.read_text(encoding="utf-8")
+        (found,) = (
+            node
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.FunctionDef) and node.name == function
+        )
+        first = next(node for node in found.body if not isinstance(node, ast.Expr))
+        lines = text.splitlines(keepends=True)
+        lines.insert(first.lineno - 1, " " * first.col_offset + "_changed = None\n")
+        path.write_text("".join(lines), encoding="utf-8")
 
     def manifests(self, stage: str = "*", pattern: str = "**/*") -> dict[str, bytes]:
         """The bytes of the manifests of a stage by their path below ``results/store``."""
@@ -209,10 +223,3 @@ def mine(clone: Laboratory, tmp_path: Path) -> Mine:
     folder = tmp_path / "mine"
     shutil.copytree(STUDY, folder)
     return Mine(folder, clone.folder)
-
-
-def product(rule: str, *parts: Iterable[Any]) -> set[str]:
-    """Jobs of a rule for all combinations of some parts."""
-    import itertools
-
-    return {f"{rule} {'/'.join(map(str, combination))}" for combination in itertools.product(*parts)}

@@ -1,0 +1,146 @@
+"""One change of the code, the software or the files around them: exactly the jobs that it makes stale are listed."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+from typing import Any
+
+import pytest
+
+PAGES = {"report tiny", "report descent", "publish tiny", "publish descent", "index"}
+CLAIMED = {"claims tiny", "claims descent", *PAGES}
+DRAWN = {"figures tiny/koopman", "figures descent/spread"}
+COMPARED = {"compare tiny/koopman", "compare descent/spread", *DRAWN, *CLAIMED}
+SPECTRA = {f"analyse tiny/koopman/{name}/block=000" for name in ("slow", "fast")}
+WEIGHTS = {f"analyse tiny/weights/{name}/block=000" for name in ("slow", "fast")}
+ANALYSED = {*SPECTRA, *WEIGHTS, "analyse descent/spread/all", *COMPARED}
+NETWORKS = {
+    f"train tiny/{name}/block=000,steps={steps}" for name in ("slow", "fast") for steps in ("0-10", "10-20")
+}
+MAPS = {f"train descent/rate={rate}/block=000,steps=0-12" for rate in (0.01, 0.02)}
+
+
+def of(study: str, jobs: set[str]) -> set[str]:
+    """The jobs of one study, and the index."""
+    return {job for job in jobs if job == "index" or f" {study}" in job}
+
+
+# Which function of which file gets a further statement, and the jobs whose code it is, with what reads them.
+FUNCTIONS: dict[tuple[str, str], set[str]] = {
+    ("src/orrery/training/block.py", "train_block"): {*NETWORKS, *MAPS, *ANALYSED},
+    ("src/orrery/systems/optimizers.py", "_sgd"): {*NETWORKS, *of("tiny", ANALYSED)},
+    ("src/orrery/systems/descent.py", "descent_system"): {*MAPS, *of("descent", ANALYSED)},
+    ("src/orrery/data/iris.py", "load"): {"dataset iris", *NETWORKS, *of("tiny", ANALYSED)},
+    ("src/orrery/analyses/reduction.py", "analyse"): {*WEIGHTS, *SPECTRA, *of("tiny", COMPARED)},
+    ("src/orrery/analyses/koopman_spectra.py", "spectra_of"): {*SPECTRA, *of("tiny", COMPARED)},
+    ("src/orrery/analyses/koopman_comparison.py", "compare_spectra"): of("tiny", COMPARED),
+    ("src/orrery/analyses/koopman_figures.py", "draw"): {"figures tiny/koopman", *of("tiny", PAGES)},
+    ("src/orrery/figures/style.py", "save"): {*DRAWN, *PAGES},
+    ("src/orrery/report/claims.py", "evaluate"): CLAIMED,
+    ("src/orrery/report/study_page.py", "write_page"): PAGES,
+    ("src/orrery/stages/publish.py", "publish_study"): {"publish tiny", "publish descent", "index"},
+    ("scripts/claims.py", "produce"): CLAIMED,
+    ("spread.py", "mean_at_end"): of("descent", COMPARED),
+    ("spread.py", "plot"): {"figures descent/spread", *of("descent", PAGES)},
+}
+
+
+@pytest.mark.parametrize(("file", "function"), FUNCTIONS)
+def test_a_function_that_changes(lab: Any, file: str, function: str) -> None:
+    lab.change_function(file, function)
+    assert lab.dry() == FUNCTIONS[file, function]
+
+
+def test_a_colour_of_one_analysis(lab: Any) -> None:
+    lab.replace("spread.py", 'COLOUR = "#0072b2"', 'COLOUR = "#d55e00"')
+    assert lab.dry() == {"figures descent/spread", "report descent", "publish descent", "index"}
+    before = lab.path("results/descent/figures/spread-spread.svg").read_text()
+    lab.build()
+    assert lab.dry() == set()
+    after = lab.path("results/descent/figures/spread-spread.svg").read_text()
+    assert "#0072b2" in before
+    assert "#d55e00" not in before
+    assert "#d55e00" in after
+
+
+def test_a_colour_of_all_figures(lab: Any) -> None:
+    lab.replace("src/orrery/figures/style.py", '"blue": "#0072b2"', '"blue": "#0072b3"')
+    assert lab.dry() == {*DRAWN, *PAGES}
+
+
+def test_a_template(lab: Any) -> None:
+    template = lab.path("src/orrery/report/templates/study.html")
+    template.write_text(template.read_text() + "<!-- changed -->\n")
+    assert lab.dry() == PAGES
+
+
+def test_comments_docstrings_and_formatting(lab: Any) -> None:
+    """In every file at once, and then the time of every file."""
+    files = [*lab.path("src").rglob("*.py"), *lab.path("scripts").glob("*.py"), lab.path("spread.py")]
+    for file in files:
+        file.write_text(reworded(file.read_text(encoding="utf-8")), encoding="utf-8")
+    rules = lab.path("rules/train.smk")
+    rules.write_text(rules.read_text() + "\n# how rules are written has no say in results\n")
+    assert lab.dry() == set()
+    for name in ("src", "scripts", "rules", "studies", "Snakefile", "config.yaml", "spread.py"):
+        for file in [lab.path(name), *lab.path(name).rglob("*")]:
+            os.utime(file)
+    assert lab.dry() == set()
+
+
+def reworded(text: str) -> str:
+    """Say every docstring in other words, add comments, blank lines and a function that nobody calls."""
+    lines = text.splitlines(keepends=True)
+    documented = (ast.Module, ast.FunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented)]
+    docstrings = [node.body[0] for node in nodes if ast.get_docstring(node)]
+    for node in sorted(docstrings, key=lambda node: node.lineno, reverse=True):
+        lines[node.lineno - 1] = re.sub('^( *)"""', r'\1"""Reworded. ', lines[node.lineno - 1])
+        lines.insert(node.end_lineno, "\n" + " " * node.col_offset + "# A comment.\n\n")
+    return "".join(lines) + "\n\n\ndef _nobody_calls_this():\n    return 0\n"
+
+
+def test_versions_of_packages(lab: Any) -> None:
+    """What a package is used for: analyses only, pages only; the part of a version that names the build is none."""
+    packages = lab.path("src")
+    expected = {
+        ("scipy", "99.0.0"): ANALYSED,
+        ("jinja2", "99.0.0"): {*DRAWN, *PAGES},
+        ("torch", f"{installed('torch')}+other"): set(),
+    }
+    for (package, version), jobs in expected.items():
+        folder = packages / f"{package}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        assert lab.dry() == jobs, package
+        shutil.rmtree(folder)
+
+
+def installed(package: str) -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version(package).partition("+")[0]
+
+
+def test_new_code_that_gives_the_same_bytes_spares_what_reads_them(lab: Any) -> None:
+    before = lab.manifests()
+    lab.change_function("spread.py", "analyse")
+    stale = {"analyse descent/spread/all", *of("descent", COMPARED)}
+    assert lab.dry() == stale
+    lab.build()
+    assert lab.dry() == set()
+    made = lab.manifests().keys() - before.keys()
+    spared = {name for name in made if "taken over" in log_of(lab, name)}
+    assert {stage(name) for name in made - spared} == {"analyses", "reports"}
+    assert {stage(name) for name in spared} == {"comparisons", "figures", "claims"}
+
+
+def stage(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def log_of(lab: Any, manifest: str) -> str:
+    return lab.path(f"results/logs/{manifest.removesuffix('.json')}.log").read_text()

@@ -1,0 +1,216 @@
+"""One change of the config at a time, from the same built state: exactly the jobs that it makes stale are listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+TINY = "studies/tiny.yaml"
+DESCENT = "studies/descent.yaml"
+BOTH = ("slow", "fast")
+
+
+def trained(conditions: tuple[str, ...], *tiles: str) -> set[str]:
+    return {f"train tiny/{name}/{tile}" for name in conditions for tile in tiles}
+
+
+def analysed(analysis: str, conditions: tuple[str, ...], *blocks: str) -> set[str]:
+    return {
+        f"analyse tiny/{analysis}/{name}/block={block}" for name in conditions for block in blocks or ("000",)
+    }
+
+
+REPORTED = {"report tiny", "publish tiny", "index"}
+CLAIMED = {"claims tiny", *REPORTED}
+COMPARED = {"compare tiny/koopman", "figures tiny/koopman", *CLAIMED}
+TILES = ("block=000,steps=0-10", "block=000,steps=10-20")
+SPECTRA = analysed("koopman", BOTH) | COMPARED
+READ = analysed("weights", BOTH) | SPECTRA
+ALL_OF_TINY = trained(BOTH, *TILES) | READ
+ALL_OF_DESCENT = {
+    "train descent/rate=0.01/block=000,steps=0-12",
+    "train descent/rate=0.02/block=000,steps=0-12",
+    "analyse descent/spread/all",
+    "compare descent/spread",
+    "figures descent/spread",
+    "claims descent",
+    "report descent",
+    "publish descent",
+    "index",
+}
+
+# What changes: file, text that goes, text that comes; and the jobs that this makes stale.
+CHANGES: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
+    "nothing": ([], set()),
+    "the rate of one condition": (
+        [(TINY, "slow: {system: {optimizer: {rate: 0.1}}}", "slow: {system: {optimizer: {rate: 0.15}}}")],
+        trained(("slow",), *TILES)
+        | analysed("weights", ("slow",))
+        | analysed("koopman", ("slow",))
+        | COMPARED,
+    ),
+    "the rates of two conditions swapped": (
+        [
+            (TINY, "slow: {system: {optimizer: {rate: 0.1}}}", "slow: {system: {optimizer: {rate: 0.20}}}"),
+            (TINY, "fast: {system: {optimizer: {rate: 0.2}}}", "fast: {system: {optimizer: {rate: 0.1}}}"),
+        ],
+        ALL_OF_TINY,
+    ),
+    "a value that every condition overrides": (
+        [(TINY, "  optimizer: {kind: sgd, rate: 0.1}\n", "  optimizer: {kind: sgd, rate: 0.7}\n")],
+        set(),
+    ),
+    "more seeds": (
+        [(TINY, "seeds: 2", "seeds: 3")],
+        trained(BOTH, "block=001,steps=0-10", "block=001,steps=10-20")
+        | analysed("weights", BOTH, "001")
+        | analysed("koopman", BOTH, "001")
+        | COMPARED,
+    ),
+    "fewer seeds": ([(TINY, "seeds: 2", "seeds: 1")], READ),
+    "more steps": (
+        [(TINY, "steps: 20, segment: 10", "steps: 30, segment: 10")],
+        trained(BOTH, "block=000,steps=20-30") | READ,
+    ),
+    "fewer steps": ([(TINY, "steps: 20, segment: 10", "steps: 15, segment: 10")], READ),
+    "the size of blocks": (
+        [(TINY, "block: 2", "block: 1")],
+        trained(BOTH, *TILES, "block=001,steps=0-10", "block=001,steps=10-20")
+        | analysed("weights", BOTH, "000", "001")
+        | analysed("koopman", BOTH, "000", "001")
+        | COMPARED,
+    ),
+    "a metric that is recorded": ([(TINY, "[test_accuracy]", "[test_accuracy, test_loss]")], ALL_OF_TINY),
+    "the samples held out": (
+        [(TINY, "{name: iris}", "{name: iris, test: 33}")],
+        {"dataset iris", *ALL_OF_TINY},
+    ),
+    "the rank of the spectra": ([(TINY, "rank: 4", "rank: 3")], SPECTRA),
+    "the window of an analysis": (
+        [(TINY, "    delays: 2\n", "    delays: 2\n    steps: [2, 20]\n")],
+        SPECTRA,
+    ),
+    "the tensors that are read": (
+        [(TINY, "[fc2.weight]", "[fc1.weight]")],
+        READ,
+    ),
+    "what is compared": ([(TINY, "resamples: 100", "resamples: 200")], COMPARED),
+    "a claim's criterion": ([(TINY, "above: 0.001", "above: 0.002")], CLAIMED),
+    "a title": ([(TINY, "title: Two rates on iris", "title: Two rates")], REPORTED),
+    "a condition that was added": (
+        [(TINY, "conditions:\n", "conditions:\n  medium: {system: {optimizer: {rate: 0.15}}}\n")],
+        trained(("medium",), *TILES)
+        | analysed("weights", ("medium",))
+        | analysed("koopman", ("medium",))
+        | COMPARED,
+    ),
+    "a rate added to a grid": (
+        [(DESCENT, "[0.01, 0.02]", "[0.01, 0.02, 0.03]")],
+        ALL_OF_DESCENT - {f"train descent/rate={rate}/block=000,steps=0-12" for rate in (0.01, 0.02)}
+        | {"train descent/rate=0.03/block=000,steps=0-12"},
+    ),
+    "a setting of a user's own analysis": (
+        [(DESCENT, "last: 4", "last: 5")],
+        {job for job in ALL_OF_DESCENT if not job.startswith("train")},
+    ),
+    "the device": ([("config.yaml", "device: cpu", "device: auto")], ALL_OF_TINY | ALL_OF_DESCENT),
+    "the threads of a job": (
+        [("config.yaml", "device: cpu", "device: cpu\nparallelism: {threads: 1}")],
+        set(),
+    ),
+    "a study that is left out": ([("config.yaml", "[tiny, descent]", "[tiny]")], {"index"}),
+    "the scale": (
+        [("config.yaml", "device: cpu", "device: cpu\nscale: paper")],
+        {
+            *trained(BOTH, "block=000,steps=20-30"),
+            *READ,
+            "claims descent",
+            "report descent",
+            "publish descent",
+        },
+    ),
+    "comments, the order of keys, other ways to write the same": (
+        [
+            (
+                "config.yaml",
+                "studies: [tiny, descent]\ndevice: cpu",
+                "device: cpu # here\nstudies:\n- tiny\n- 'descent'",
+            ),
+            (TINY, "dataset: {name: iris}\n", ""),
+            (TINY, "scales:\n", "dataset:\n  name: 'iris'  # flowers\n\nscales:\n"),
+            (TINY, "amplitude: 0.01", "amplitude: 1.0e-2"),
+            (
+                TINY,
+                "{kind: mlp, hidden: [3], activation: tanh}",
+                "{activation: tanh, hidden: [ 3 ], kind: mlp}",
+            ),
+            (
+                TINY,
+                "record:\n  state: all\n  metrics: [loss]\n",
+                "record:\n  metrics: [loss]\n  state: all\n",
+            ),
+            (DESCENT, "rate: 0.01, start", "rate: 1.0e-02, start"),
+        ],
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_jobs_that_a_change_makes_stale(lab: Any, change: str) -> None:
+    edits, expected = CHANGES[change]
+    for name, old, new in edits:
+        lab.replace(name, old, new)
+    assert lab.dry() == expected
+
+
+def test_a_study_that_is_added(lab: Any) -> None:
+    text = lab.path(DESCENT).read_text()
+    lab.path("studies/again.yaml").write_text(text)
+    lab.replace("config.yaml", "[tiny, descent]", "[tiny, descent, again]")
+    assert lab.dry() == {job.replace("descent", "again") for job in ALL_OF_DESCENT}
+
+
+def test_one_change_and_back(lab: Any) -> None:
+    """Afterwards nothing is stale; going back publishes what was there, and trains nothing."""
+    before = published(lab)
+    stores = lab.manifests()
+    change = (TINY, "slow: {system: {optimizer: {rate: 0.1}}}", "slow: {system: {optimizer: {rate: 0.15}}}")
+    lab.replace(*change)
+    lab.build()
+    assert lab.dry() == set()
+    assert published(lab) != before
+
+    lab.replace(change[0], change[2], change[1])
+    assert lab.dry() == {"publish tiny", "index"}
+    lab.build()
+    assert lab.dry() == set()
+    assert published(lab) == before
+    assert stores.items() < lab.manifests().items()
+
+
+def test_more_seeds_and_another_scale(lab: Any) -> None:
+    stores = lab.manifests("trajectories")
+    lab.replace(TINY, "seeds: 2", "seeds: 3")
+    lab.build("tiny")
+    assert lab.dry("tiny") == set()
+    # what was trained is still what it was, and three further tiles beside it
+    assert stores.items() < lab.manifests("trajectories").items()
+
+    lab.build("--config", "scale=paper")
+    assert lab.dry("--config", "scale=paper") == set()
+    assert lab.dry() == {"publish tiny", "publish descent", "index"}
+    lab.build()
+    assert lab.dry() == set()
+    assert lab.dry("--config", "scale=paper") == {"publish tiny", "publish descent", "index"}
+
+
+def published(lab: Any) -> dict[str, bytes]:
+    """What people read of the study ``tiny``; the page tells what the run cost, so it is left out."""
+    place = lab.path("results/tiny")
+    return {
+        str(path.relative_to(place)): path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_file() and path.name != "report.html"
+    }

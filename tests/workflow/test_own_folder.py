@@ -1,0 +1,29 @@
+"""A study in a user's own folder, other numbers of cores, and the targets by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_own_folder_and_one_core_give_the_same_bytes(built: Any, mine: Any) -> None:
+    """``snakemake -s <repository>/Snakefile --directory mine``: same names, since specs know no place; same bytes."""
+    outcome = mine.build(cores=1)
+    assert (mine.folder / "results/report/index.html").is_file()
+    assert not (mine.workflow / "results").exists()
+    assert mine.manifests() == built.manifests()
+    assert mine.dry() == set(), outcome.err
+
+
+def test_targets_by_name(mine: Any) -> None:
+    everything = mine.dry()
+    stages = {
+        "data": ("dataset",),
+        "trajectories": ("dataset", "train"),
+        "analyses": ("dataset", "train", "analyse", "compare"),
+        "reports": ("dataset", "train", "analyse", "compare", "figures", "claims", "report", "publish"),
+    }
+    for target, rules in stages.items():
+        assert mine.dry(target) == {job for job in everything if job.split()[0] in rules}, target
+    assert mine.dry("descent") == {job for job in everything if " descent" in job}
+    assert mine.dry("tiny") == {job for job in everything if " tiny" in job} | {"dataset iris"}
+    assert mine.dry("all") == everything

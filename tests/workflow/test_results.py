@@ -1,0 +1,152 @@
+"""What happens to results: lost records, lost and damaged bytes, killed runs, other numbers of cores."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+TINY = "studies/tiny.yaml"
+DAMAGED = "tiny/slow/block=000,steps=0-10"
+RUN = 400
+"""Seconds that a run may take."""
+
+
+def test_no_records_of_snakemake(lab: Any) -> None:
+    shutil.rmtree(lab.path(".snakemake"))
+    assert lab.dry() == set()
+    lab.replace(TINY, "above: 0.001", "above: 0.002")
+    assert lab.dry() == {"claims tiny", "report tiny", "publish tiny", "index"}
+
+
+def test_moved_elsewhere(lab: Any, tmp_path: Path) -> None:
+    """A clone of the repository, put beside results that were made in another folder."""
+    shutil.rmtree(lab.path(".snakemake"))
+    lab.folder.rename(tmp_path / "elsewhere")
+    assert type(lab)(tmp_path / "elsewhere").dry() == set()
+
+
+def test_damage_is_found_and_made_good(lab: Any) -> None:
+    manifest = lab.manifest("trajectories", DAMAGED)
+    store = manifest.with_suffix("")
+    written = json.loads(manifest.read_text())
+    chunk = next(name for name in written["files"] if "/c/" in name and name.startswith("data.zarr/state"))
+    whole = {manifest.name: manifest.read_bytes(), **lab.manifests()}
+
+    outcome = lab.snakemake("verify")
+    assert outcome.code == 0
+    assert "all bytes are as their manifests say" in outcome.out + outcome.err
+
+    for damage in (flip_a_byte, Path.unlink):
+        damage(store / chunk)
+        outcome = lab.snakemake("verify")
+        assert outcome.code == 1
+        for words in (str(store.relative_to(lab.folder)), chunk, f"trajectories {DAMAGED}"):
+            assert words in outcome.err
+        assert "Traceback" not in outcome.err
+        # As verify says: without its manifest the result is made again, and only what reads it is looked at.
+        manifest.unlink()
+        lab.build()
+        assert lab.dry() == set()
+        assert lab.manifests().items() >= whole.items() - {(manifest.name, whole[manifest.name])}
+        assert manifest.read_bytes() == whole[manifest.name]
+        assert lab.snakemake("verify").code == 0
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_lost_manifest_costs_no_training(lab: Any) -> None:
+    manifest = lab.manifest("trajectories", "tiny/slow/block=000,steps=10-20")
+    content = manifest.read_bytes()
+    chunk = next(manifest.with_suffix("").glob("data.zarr/state/c/**/*"))
+    made = chunk.stat().st_mtime_ns
+    manifest.unlink()
+    lab.build("trajectories")
+    assert manifest.read_bytes() == content
+    assert chunk.stat().st_mtime_ns == made
+    assert lab.dry() == set()
+
+
+def test_an_edited_manifest_is_refused(lab: Any) -> None:
+    manifest = lab.manifest("trajectories", DAMAGED)
+    content = json.loads(manifest.read_text())
+    content["digest"] = "0" * 64
+    manifest.write_text(json.dumps(content))
+    outcome = lab.snakemake("verify")
+    assert outcome.code == 1
+    assert "was edited since it was written" in outcome.err
+
+
+def test_killed_while_it_trains(lab: Any) -> None:
+    """SIGKILL of Snakemake alone: the job goes with it, and the next run gives the bytes of one that was left alone."""
+    lab.replace(TINY, "steps: 20, segment: 10", "steps: 4000, segment: 4000")
+    tile = "tiny/slow/block=000,steps=0-4000"
+    begun = subprocess.Popen(
+        lab.command("trajectories", cores=1),
+        cwd=lab.folder,
+        env=lab.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        partial = wait_for(
+            lambda: next(lab.path("results/store/trajectories").glob("tiny/*/*.partial/data.zarr*"), None)
+        )
+        workers = descendants(begun.pid)
+        begun.kill()
+        begun.wait()
+        wait_for(lambda: not any(alive(worker) for worker in workers))
+    finally:
+        if begun.poll() is None:
+            os.killpg(begun.pid, signal.SIGKILL)
+    assert partial.exists()
+    assert not list(lab.path("results/store/trajectories").glob("tiny/*/*steps=0-4000@*.json"))
+
+    left_alone = lab.copy(lab.folder.with_name("left-alone"))
+    for other in left_alone.path("results/store/trajectories").glob("tiny/*/*steps=0-4000*"):
+        shutil.rmtree(other) if other.is_dir() else other.unlink()
+    for one in (lab, left_alone):
+        one.build("--unlock")
+        one.build("trajectories")
+    found = lab.manifests("trajectories")
+    assert any(name.startswith(f"trajectories/{tile}@") for name in found)
+    assert found == left_alone.manifests("trajectories")
+    assert not list(lab.path("results").rglob("*.partial"))
+    assert not list(lab.path("results").rglob("*.lock"))
+
+
+def wait_for(found: Any) -> Any:
+    """Ask until there is an answer."""
+    for _ in range(6000):
+        answer = found()
+        if answer:
+            return answer
+        time.sleep(0.01)
+    raise AssertionError("it did not come")
+
+
+def descendants(process: int) -> list[int]:
+    """The processes below one, all of this test's making."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [process]
+    for parent in found:
+        found += [child for child, its_parent in pairs if its_parent == parent]
+    return found[1:]
+
+
+def alive(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
