@@ -77,6 +77,7 @@ def _spectra(
                     for one in finite(row)
                 ]
         panels.complex_plane(ax, spectra, legend=len(levels) == 1)
+        ax.locator_params(nbins=5)
         if len(levels) > 1:
             ax.set_title(f"{level} delays")
     if len(levels) > 1:
@@ -171,8 +172,7 @@ def _ladder(comparison: xr.Dataset, settings: Settings, place: int) -> Figure:
     ax.tick_params(axis="y", length=0)
     level = int(comparison["level"].values[place])
     caption = (
-        f"A ladder of distances, sorted ({level} delays, {said(settings)}). Spectra depend on the sampled starts: conjugate "
-        f"partners on different grids of starts lie further apart than other maps on one grid. No bands: the maps are "
-        f"deterministic."
+        f"A ladder of distances, sorted ({level} delays, {said(settings)}). Spectra depend on the sampled starts as well as "
+        f"on the map: compare conjugate partners from matched and from other starts. No bands: the maps are deterministic."
     )
     return Figure("ladder", "Ladder of distances", caption, figure, pd.DataFrame(rungs, columns=["rung", "distance"]))

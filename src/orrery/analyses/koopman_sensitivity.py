@@ -41,6 +41,8 @@ def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare
             quantity="W",
             logarithmic=bool(np.nanmax(values) > 5 * np.nanmin(values)),
         )
+        if ax.get_xscale() == "linear":
+            ax.locator_params(axis="x", nbins=4)
         ax.set_title(f"{pair[0]}\n{pair[1]}", fontsize=7)
     place = _home(comparison, chosen)
     level = int(comparison["level"].values[place])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Inexact, Int
 from scipy.optimize import linear_sum_assignment
 
 from orrery.config.errors import OrreryError
@@ -29,7 +29,7 @@ class Matching:
     second: Int[np.ndarray, " pair"]
 
 
-def match(a: Complex[np.ndarray, " mode"], b: Complex[np.ndarray, " mode"]) -> Matching:
+def match(a: Inexact[np.ndarray, " first"], b: Inexact[np.ndarray, " second"]) -> Matching:
     """Match two spectra.
 
     Equal sizes: linear assignment on Euclidean costs of (Re, Im), mean matched cost (not squared, no root). Unequal
@@ -55,12 +55,12 @@ def match(a: Complex[np.ndarray, " mode"], b: Complex[np.ndarray, " mode"]) -> M
     return Matching(value, empty, empty)
 
 
-def distance(a: Complex[np.ndarray, " mode"], b: Complex[np.ndarray, " mode"]) -> float:
+def distance(a: Inexact[np.ndarray, " first"], b: Inexact[np.ndarray, " second"]) -> float:
     """Distance of two spectra; see :func:`match`."""
     return match(a, b).distance
 
 
-def distance_matrix(spectra: Sequence[Complex[np.ndarray, " mode"]]) -> Float[np.ndarray, "spectrum spectrum"]:
+def distance_matrix(spectra: Sequence[Inexact[np.ndarray, " _"]]) -> Float[np.ndarray, "spectrum spectrum"]:
     """Distances of all pairs of spectra; symmetric, zero on the diagonal."""
     found = np.zeros((len(spectra), len(spectra)))
     for row, a in enumerate(spectra):
@@ -70,8 +70,8 @@ def distance_matrix(spectra: Sequence[Complex[np.ndarray, " mode"]]) -> Float[np
 
 
 def swap_share(
-    a: Complex[np.ndarray, " mode"],
-    b: Complex[np.ndarray, " mode"],
+    a: Inexact[np.ndarray, " first"],
+    b: Inexact[np.ndarray, " second"],
     *,
     draws: int = 4096,
     generator: np.random.Generator | None = None,

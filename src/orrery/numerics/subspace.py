@@ -80,6 +80,8 @@ def _with_images(subspace: Subspace, operator: HankelOperator, rank: int) -> Sub
     # A stride of two drops the last column of X: with it in the basis, that spectrum is exact to first order too.
     images = np.concatenate([images, operator.column_from_end(2).T], axis=1)[:, : operator.stacked - count]
     added = _orthonormal_beside(subspace.basis, images)
+    if not added.shape[1]:
+        return subspace
     return Subspace(
         np.concatenate([subspace.basis, added], axis=1),
         np.concatenate([subspace.coordinates, operator.apply_transposed_block(added)], axis=0),
@@ -97,6 +99,8 @@ def _orthonormal_beside(
         added = added - basis @ (basis.T @ added)
         norms = np.linalg.norm(added, axis=0)
         added = added[:, norms > 0] / norms[norms > 0]
+        if not added.shape[1]:
+            break
         squares, vectors = scipy.linalg.eigh(added.T @ added)
         kept = squares > dropped * squares[-1]
         added = added @ (vectors[:, kept] / np.sqrt(squares[kept]))
