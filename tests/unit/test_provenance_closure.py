@@ -75,6 +75,7 @@ import dask.array, matplotlib.figure, scipy.linalg, scipy.optimize, torch, xarra
 home = sys.argv[1]
 sys.path.append(home)
 read, codes = set(), set()
+TALKS = {"orrery.training.progress"}
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], str):
         path = os.path.abspath(arguments[0])
@@ -90,16 +91,23 @@ def called():
         ours = path.startswith(home + "/src/orrery/") and path.endswith(".py")
         if ours and code.co_flags & 1 and not name.startswith("<"):
             module = path[len(home + "/src/"):].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            yield f"{module}:{name}"
+            if module not in TALKS:
+                yield f"{module}:{name}"
 def run(script, payload, out):
     sys.addaudithook(watch)
     produce = import_module("scripts." + script).produce
+    tools = {}
+    if script == "train":
+        # What only tells how far a job is has no say in its result, and is no part of its closure.
+        from orrery.training.progress import Progress
+        progress = Progress("small")
+        tools["make_progress"] = lambda label: progress
     threading.setprofile(profile)
     sys.setprofile(profile)
-    produce(payload) if payload["stage"] == "publish" else produce(payload, Path(out))
+    produce(payload) if payload["stage"] == "publish" else produce({**payload, **tools}, Path(out))
     sys.setprofile(None)
     threading.setprofile(None)
-    ours = sorted(name for name in sys.modules if name.partition(".")[0] == "orrery")
+    ours = sorted(name for name in sys.modules if name.partition(".")[0] == "orrery" and name not in TALKS)
     files = sorted(path for path in read if os.path.isfile(home + "/src/" + path))
     return [ours, files, sorted(set(called()))]
 assert not any(name.partition(".")[0] == "orrery" for name in sys.modules)

@@ -91,7 +91,9 @@ def test_a_damaged_result_is_not_taken_over(tmp_path: Path, damage: str) -> None
     payload = job(tmp_path)
     run_job(payload, write("one"))
     file = store_of(Path(payload["target"])) / "data.txt"
-    {"flip": lambda: file.write_text("onf"), "delete": file.unlink, "grow": lambda: file.write_text("one!")}[damage]()
+    {"flip": lambda: file.write_text("onf"), "delete": file.unlink, "grow": lambda: file.write_text("one!")}[
+        damage
+    ]()
     Path(payload["target"]).unlink()
     assert run_job(payload, write("one"))
     assert file.read_text() == "one"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from orrery.config import extensions
 from orrery.config.study import Condition, ResolvedStudy
-from orrery.plan.entries import Entries
+from orrery.plan.entries import Entries, templates
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.tiles import Block, Segment, segments
@@ -199,6 +199,7 @@ class AnalysisPlanner:
     def _code(self, module: ModuleType, conditions: list[Condition]) -> tuple[str, ...]:
         entries = [f"{module.__name__}:{part}" for part in ("Settings", "analyse") if hasattr(module, part)]
         if getattr(module, "USES_SYSTEM", False):
+            entries.append("orrery.training.build:build_system")
             for condition in conditions:
                 entries += [entry for entry in system_entries(condition) if entry not in entries]
         return tuple(entries)
@@ -267,7 +268,7 @@ class AnalysisPlanner:
                 "figures": self._study.figures.model_dump(mode="json"),
             },
             inputs={**sources, "comparison": (comparison,) if comparison else ()},
-            extra=_entries(module, "Settings", "plot"),
+            extra=(*_entries(module, "Settings", "plot"), *templates()),
         )
 
 

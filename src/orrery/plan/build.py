@@ -8,7 +8,7 @@ from typing import Any
 from orrery.config.study import Condition, ResolvedStudy
 from orrery.config.workflow import WorkflowConfig
 from orrery.plan.analyses import AnalysisPlanner
-from orrery.plan.entries import TEMPLATES, Entries
+from orrery.plan.entries import Entries, templates
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.plan import Plan, StudyJobs, unique
@@ -58,6 +58,7 @@ def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> 
             "trajectories": unique(job for jobs in trajectories.values() for job in jobs),
             "analyses": unique(job for one in analyses.values() for jobs in one.values() for job in jobs),
         },
+        extra=templates(),
     )
     return StudyJobs(
         study.name,
@@ -143,7 +144,7 @@ def _report(
         name=study.name,
         settings=settings,
         inputs={"claims": (claims,), "figures": tuple(figures.values())},
-        extra=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
+        extra=templates(),
     )
 
 
@@ -171,5 +172,5 @@ def _index(studies: Mapping[str, StudyJobs], entries: Entries) -> Job:
             "claims": tuple(jobs.claims for jobs in studies.values()),
             "published": tuple(jobs.publish for jobs in studies.values()),
         },
-        extra=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
+        extra=templates(),
     )

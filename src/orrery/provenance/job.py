@@ -113,14 +113,19 @@ def _takes_over(sibling: Path, own_key: str, target: Path, store: Path) -> bool:
         record = json.loads((sibling / "job.json").read_text())
         if record["key"] != own_key:
             return False
-        write_atomically(target, manifest_bytes(record["manifest"]))
+        manifest = manifest_bytes(record["manifest"])
     except (OSError, ValueError, KeyError):
         return False
+    # Under another name until the bytes are found whole: a manifest in its place means that they are.
+    doubted = target.with_name(f".{target.name}.tmp")
+    write_atomically(doubted, manifest)
     # The job's own store is here without its manifest only if somebody doubted it, so all its bytes are read.
-    damaged = verify(target) if sibling == store else quick_check(target)
+    damaged = verify(doubted) if sibling == store else quick_check(doubted)
     if damaged:
-        target.unlink()
-    return not damaged
+        doubted.unlink()
+        return False
+    os.replace(doubted, target)
+    return True
 
 
 def _digest_of(manifest: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,6 @@ def _system(payload: Mapping[str, Any], name: str, described: Mapping[str, Any])
     if "system" not in described:
         return None
 
-    def build() -> Any:
-        import torch
-
-        from orrery.training.build import build_system
-
-        manifests = payload["inputs"][f"dataset of {name}"]
-        dataset = store_of(Path(manifests[0])) if manifests else None
-        return build_system(described["system"], dataset, torch.device("cpu"))
-
-    return build
+    manifests = payload["inputs"][f"dataset of {name}"]
+    dataset = store_of(Path(manifests[0])) if manifests else None
+    return partial(payload["build_system"], described["system"], dataset)

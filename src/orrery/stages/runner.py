@@ -32,11 +32,32 @@ def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None
     """
 
     def act(payload: Mapping[str, Any]) -> None:
-        produced = run_job(payload, lambda out: produce(payload, out))
+        produced = run_job(payload, lambda out: produce({**payload, **TOOLS}, out))
         put_beside(Path(payload["target"]), snakemake.output)
         print("done" if produced else "an earlier result has the same key: taken over")
 
     run_action(snakemake, act)
+
+
+def make_progress(label: str) -> Any:
+    """Return what tells how far training is."""
+    from orrery.training.progress import Progress
+
+    return Progress(label)
+
+
+def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
+    """Build the system of a condition on the CPU, for an analysis that asks for it."""
+    import torch
+
+    from orrery.training.build import build_system as build
+
+    return build(condition, dataset, torch.device("cpu"))
+
+
+TOOLS: Mapping[str, Callable[..., Any]] = {"make_progress": make_progress, "build_system": build_system}
+"""Given to a job and not imported by it: the words of a progress line have no say in a result, and the code of
+systems counts for the few analyses that ask for one, where the plan names it."""
 
 
 def run_action(snakemake: Any, act: Callable[[Mapping[str, Any]], None]) -> None:

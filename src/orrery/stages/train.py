@@ -12,7 +12,6 @@ from orrery.provenance.manifest import store_of
 def train(payload: Mapping[str, Any], out: Path) -> None:
     """Train the block of the payload and write its trajectory and its checkpoint into ``out``."""
     from orrery.training.block import train_block
-    from orrery.training.progress import Progress
 
     settings = payload["settings"]
     condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
@@ -26,7 +25,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
         previous=_store(payload, "previous"),
         out=out,
         device=settings["training"]["device"],
-        progress=Progress(label=payload["name"]),
+        progress=payload["make_progress"](payload["name"]),
     )
 
 
