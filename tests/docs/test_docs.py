@@ -16,7 +16,14 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = {path.stem: path for path in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]}
-RUN = ("write-an-analysis", "write-a-system", "own-network-and-checkpoints", "notebook", "data-model")
+RUN = (
+    "write-a-study",
+    "write-an-analysis",
+    "write-a-system",
+    "own-network-and-checkpoints",
+    "notebook",
+    "data-model",
+)
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("docs")]
@@ -118,6 +125,26 @@ def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path)
 def test_nothing_is_stale_after_the_run(mine: Path) -> None:
     done = snakemake("-n", folder=mine)
     assert "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("scale", ["laptop", "paper"])
+def test_complete_study_of_the_page_is_valid(scale: str, mine: Path) -> None:
+    done = snakemake("-n", "--config", "studies=rates", f"scale={scale}", folder=mine)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # eight conditions, in blocks of three seeds: one block at laptop, two at paper
+    assert re.search(rf"^train +{8 if scale == 'laptop' else 16}$", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_mistake_is_told_as_the_page_says(mine: Path) -> None:
+    good = (mine / "studies" / "rates.yaml").read_text(encoding="utf-8")
+    wrong = good.replace("rate: 0.1, momentum", "rat: 0.1, momentum")
+    assert wrong != good
+    (mine / "studies" / "misspelt.yaml").write_text(wrong, encoding="utf-8")
+    (told,) = [block.text for block in blocks("write-a-study") if block.language == "text"]
+    done = snakemake("-n", "--config", "studies=misspelt", folder=mine)
+    assert done.returncode == 1
+    assert told.replace("rates.yaml", "misspelt.yaml").strip() in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("page", RUN)
