@@ -15,6 +15,9 @@ from orrery.plan.entries import Entries
 from orrery.plan.plan import Plan
 from orrery.provenance.code import CodeIndex
 
+CACHE = Path(".orrery-cache/code.json")
+"""What was read of code files, by their content, so that the next start need not read them again."""
+
 
 def check_config(path: str) -> None:
     """Make sure that the config is there and is YAML, before Snakemake reads it.
@@ -51,6 +54,7 @@ def load_plan(path: str, overrides: Mapping[str, Any], home: Path) -> Plan:
             "orrery": Path(__file__).parents[1],
             "scripts": home / "scripts",
             "": Path.cwd(),
-        }
+        },
+        CACHE,
     )
     return build(workflow, studies, Entries(index))
