@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ def write_result(dataset: xr.Dataset, out: Path) -> None:
     encoding: dict[Any, dict[str, Any]] = {}
     for name, variable in plain.variables.items():
         variable.encoding = {}
-        settings: dict[str, Any] = {"chunks": small_chunks(variable.shape, variable.dtype.itemsize)}
-        encoding[name] = {**settings, **codecs()} if variable.ndim else codecs()
+        settings: dict[str, Any] = {"_FillValue": None, **codecs()}
+        if variable.ndim:
+            settings["chunks"] = small_chunks(variable.shape, variable.dtype.itemsize)
+        if variable.dtype.kind in "fc":
+            settings["fill_value"] = math.nan
+        encoding[name] = settings
     plain.to_zarr(
         out / NAME, mode="w-", zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True
     )

@@ -1,0 +1,58 @@
+"""Values read off curves, and their figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.analysis_examples import ensemble, trajectory
+
+from orrery.analyses.training_curves import Settings, numbers, plot
+from orrery.config.errors import OrreryError
+from orrery.trajectory.trajectory import Trajectory
+
+
+def source(path: Path, diverged: tuple[int, ...] = ()) -> Trajectory:
+    """Loss of run r at step t is r + 1 / (t + 1); there is none at the last state."""
+    loss = np.arange(12.0)[:, None] + 1 / (1 + np.arange(39.0))
+    for run in diverged:
+        loss[run, 20:] = np.nan
+    return trajectory(path, {"x": ensemble()}, metrics={"loss": loss}, seeds=[2, 3, 6], diverged=diverged)
+
+
+def settings(**changes: object) -> Settings:
+    return Settings.model_validate({"method": "training-curves", "last": {"loss": 5}, **changes})
+
+
+def test_last_steps_points_and_divergences(tmp_path: Path) -> None:
+    point = {"condition": "a", "metric": "loss", "seed": 3, "copy": 2, "step": 9}
+    found = {
+        number.name: number
+        for number in numbers(None, {"a": source(tmp_path / "a.zarr")}, settings(points={"it": point}))
+    }
+    tail = np.mean(1 / (1 + np.arange(34, 39)))
+    assert found["last-loss[a]"].value == pytest.approx(5.5 + tail)
+    low, high = found["last-loss[a]"].interval or (0, 0)
+    assert 1.5 < low < 5.5 < high < 9.6 and found["last-loss[a]"].n == 3
+    assert found["point[it]"].value == pytest.approx(6 + 0.1)
+    assert found["diverged[a]"].value == 0 and found["diverged[a]"].n == 12
+
+
+def test_diverged_runs_are_counted_and_left_out(tmp_path: Path) -> None:
+    sources = {"a": source(tmp_path / "a.zarr", diverged=(0, 1))}
+    found = {number.name: number for number in numbers(None, sources, settings())}
+    assert found["diverged[a]"].value == 2
+    tail = np.mean(1 / (1 + np.arange(34, 39)))
+    assert found["last-loss[a]"].value == pytest.approx(np.mean([2.5, 5.5, 9.5]) + tail)
+    (figure,) = plot(None, sources, settings())
+    assert "2 runs diverged" in figure.caption and len(figure.data.columns) == 14
+
+
+def test_what_was_not_recorded_is_named(tmp_path: Path) -> None:
+    sources = {"a": source(tmp_path / "a.zarr")}
+    point = {"condition": "a", "metric": "loss", "seed": 3, "step": 39}
+    with pytest.raises(OrreryError, match="recorded are steps 0 to"):
+        numbers(None, sources, settings(points={"it": point}))
+    with pytest.raises(OrreryError, match="was not recorded"):
+        numbers(None, sources, settings(last={"accuracy": 5}))
