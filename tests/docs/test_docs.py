@@ -26,7 +26,7 @@ RUN = (
 )
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("docs")]
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,20 @@ def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path)
 def test_nothing_is_stale_after_the_run(mine: Path) -> None:
     done = snakemake("-n", folder=mine)
     assert "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_targets_that_the_pages_name_exist(mine: Path) -> None:
+    known = set(snakemake("--list-rules", folder=mine).stdout.split())
+    shipped = {path.stem for path in (REPOSITORY / "studies").glob("*.yaml")} | {"my-study"}
+    for page in PAGES:
+        for block in blocks(page):
+            lines = block.text.splitlines() if block.language == "console" else []
+            for line in lines:
+                command = line.partition("#")[0].removeprefix("$ ").split()
+                if "snakemake" in command:
+                    rest = [word for word in command[command.index("snakemake") + 1 :] if word != "my-folder"]
+                    targets = [word for word in rest if re.fullmatch(r"[a-z][a-z-]*", word)]
+                    assert set(targets) <= known | shipped, f"{page}: {line}"
 
 
 @pytest.mark.parametrize("scale", ["laptop", "paper"])
