@@ -127,6 +127,33 @@ def test_nothing_is_stale_after_the_run(mine: Path) -> None:
     assert "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+def test_only_what_a_change_touches_is_made_anew(mine: Path, tmp_path: Path) -> None:
+    """What the page says of an analysis holds for a file outside of the package."""
+    folder = tmp_path / "mine"
+    subprocess.run(["cp", "-a", str(mine), str(folder)], check=True)
+    file = folder / "step_lengths.py"
+    text = file.read_text(encoding="utf-8")
+
+    def stale(old: str, new: str) -> set[str]:
+        assert text.count(old) == 1
+        file.write_text(text.replace(old, new), encoding="utf-8")
+        done = snakemake("-n", folder=folder)
+        assert done.returncode == 0, done.stderr
+        table = done.stdout.partition("Job stats:")[2].partition("\n\n")[0]
+        return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all", "total"}
+
+    assert stale("# (run, step, component), lazy", "# lazy") == set()
+    published = {"report", "publish", "index"}
+    assert stale("linewidth=0.8", "linewidth=1.0") == {"figures", *published}
+    assert stale('name=f"median[{name}]"', 'name=f"middle[{name}]"') == {
+        "compare",
+        "figures",
+        "claims",
+        *published,
+    }
+    assert stale("np.nanquantile(", "np.quantile(") == {"analyse", "compare", "figures", "claims", *published}
+
+
 def test_targets_that_the_pages_name_exist(mine: Path) -> None:
     known = set(snakemake("--list-rules", folder=mine).stdout.split())
     shipped = {path.stem for path in (REPOSITORY / "studies").glob("*.yaml")} | {"my-study"}
