@@ -14,7 +14,7 @@ localrules:
 
 rule all:
     input:
-        PLAN.target(PLAN.index),
+        with_lost(PLAN, [PLAN.target(PLAN.index)]),
 
 
 include: "rules/data.smk"

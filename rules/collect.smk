@@ -17,17 +17,17 @@ rule data:
 
 rule trajectories:
     input:
-        PLAN.of_stages("trajectories"),
+        with_lost(PLAN, PLAN.of_stages("trajectories")),
 
 
 rule analyses:
     input:
-        PLAN.of_stages("analyses", "comparisons"),
+        with_lost(PLAN, PLAN.of_stages("analyses", "comparisons")),
 
 
 rule reports:
     input:
-        [PLAN.target(study.publish) for study in PLAN.studies.values()],
+        with_lost(PLAN, [PLAN.target(study.publish) for study in PLAN.studies.values()]),
 
 
 for study in PLAN.studies.values():
@@ -36,7 +36,7 @@ for study in PLAN.studies.values():
         name:
             study.name
         input:
-            PLAN.target(study.publish),
+            with_lost(PLAN, [PLAN.target(study.publish)]),
         localrule: True
 
 

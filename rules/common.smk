@@ -3,6 +3,7 @@ from pathlib import Path
 
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
+from orrery.plan.lost import with_lost
 
 # A mistake in the config is one sentence and exit code 1; what Snakemake would print of it is a traceback.
 try:
