@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.analysis_examples import ensemble, reduction, trajectory
 from sklearn.decomposition import PCA
+from tests.unit.analysis_examples import ensemble, reduction, trajectory
 
 from orrery.analyses import reduction as reduction_analysis
 from orrery.analyses.api import Context
@@ -36,7 +36,8 @@ def test_random_walks_have_cosines_as_components() -> None:
 def test_seeds_nulls_and_numbers() -> None:
     states = ensemble()
     found = analyse(reduction(states, seeds=[4, 6, 9]), Settings(components=4, drawn=10), CONTEXT)
-    assert found["score"].shape == (3, 10, 4) and found["drawn_step"].values[[0, -1]].tolist() == [0, 39]
+    assert found["score"].shape == (3, 10, 4)
+    assert found["drawn_step"].values[[0, -1]].tolist() == [0, 39]
     assert np.allclose(found["fraction"][1], principal_components(states[1, 0], 4)[1])
     said = {number.name: number for number in numbers(None, {"a": found}, Settings())}
     assert said["fraction[a,component=1]"].value == pytest.approx(float(found["fraction"][:, 0].mean()))

@@ -28,7 +28,8 @@ def test_many_components_leave_a_gram_matrix(tmp_path: Path) -> None:
     states = ensemble(seeds=2, copies=2, steps=5, components=300)
     source = trajectory(tmp_path / "data.zarr", {"x": states})
     found = analyse(source, Settings(chunk=64), CONTEXT)
-    assert found.attrs["kind"] == "gram" and found["gram"].shape == (2, 10, 10)
+    assert found.attrs["kind"] == "gram"
+    assert found["gram"].shape == (2, 10, 10)
     for seed in range(2):
         flat = states[seed].reshape(10, -1)
         assert np.allclose(found["gram"][seed], flat @ flat.T, rtol=1e-13)
@@ -53,7 +54,8 @@ def test_a_window_of_steps(tmp_path: Path) -> None:
 
 
 def test_scope_and_errors(tmp_path: Path) -> None:
-    assert scope(Settings()) == "block" and scope(Settings(group="condition")) == "condition"
+    assert scope(Settings()) == "block"
+    assert scope(Settings(group="condition")) == "condition"
     source = trajectory(tmp_path / "data.zarr", {"x": ensemble()})
     with pytest.raises(OrreryError, match="was not recorded"):
         analyse(source, Settings(tensors=("fc1.weight",)), CONTEXT)

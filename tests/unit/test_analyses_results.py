@@ -29,14 +29,17 @@ def result() -> xr.Dataset:
 
 
 def files(path: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()
+    }
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_result(result(), tmp_path)
     found = open_result(tmp_path).load()
     xr.testing.assert_identical(found, result())
-    assert found["eigenvalue"].dtype == complex and found["path"].dtype == np.int8
+    assert found["eigenvalue"].dtype == complex
+    assert found["path"].dtype == np.int8
 
 
 def test_a_result_read_can_be_written_again(tmp_path: Path) -> None:

@@ -34,9 +34,11 @@ def test_last_steps_points_and_divergences(tmp_path: Path) -> None:
     tail = np.mean(1 / (1 + np.arange(34, 39)))
     assert found["last-loss[a]"].value == pytest.approx(5.5 + tail)
     low, high = found["last-loss[a]"].interval or (0, 0)
-    assert 1.5 < low < 5.5 < high < 9.6 and found["last-loss[a]"].n == 3
+    assert 1.5 < low < 5.5 < high < 9.6
+    assert found["last-loss[a]"].n == 3
     assert found["point[it]"].value == pytest.approx(6 + 0.1)
-    assert found["diverged[a]"].value == 0 and found["diverged[a]"].n == 12
+    assert found["diverged[a]"].value == 0
+    assert found["diverged[a]"].n == 12
 
 
 def test_diverged_runs_are_counted_and_left_out(tmp_path: Path) -> None:
@@ -46,7 +48,8 @@ def test_diverged_runs_are_counted_and_left_out(tmp_path: Path) -> None:
     tail = np.mean(1 / (1 + np.arange(34, 39)))
     assert found["last-loss[a]"].value == pytest.approx(np.mean([2.5, 5.5, 9.5]) + tail)
     (figure,) = plot(None, sources, settings())
-    assert "2 runs diverged" in figure.caption and len(figure.data.columns) == 14
+    assert "2 runs diverged" in figure.caption
+    assert len(figure.data.columns) == 14
 
 
 def test_what_was_not_recorded_is_named(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def test_pooled_test_equals_direct_enumeration(shift: float) -> None:
     found = resampling.permutation_test(distances, paired=False, generator=np.random.default_rng(0))
     observed = direct_excess(distances, list(range(5)))
     every = [direct_excess(distances, list(chosen)) for chosen in combinations(range(10), 5)]
-    assert found.enumerated and found.relabellings == 252
+    assert found.enumerated
+    assert found.relabellings == 252
     assert found.excess == pytest.approx(observed)
     assert found.p == pytest.approx(np.mean(np.array(every) >= observed - 1e-12))
 
@@ -51,15 +52,20 @@ def test_paired_test_equals_direct_enumeration() -> None:
 def test_far_sets_give_the_smallest_p() -> None:
     generator = np.random.default_rng(0)
     # Exchanging all labels gives the same value: two of 252, two of 32.
-    assert resampling.permutation_test(points(50), paired=False, generator=generator).p == pytest.approx(2 / 252)
-    assert resampling.permutation_test(points(50), paired=True, generator=generator).p == pytest.approx(2 / 32)
+    assert resampling.permutation_test(points(50), paired=False, generator=generator).p == pytest.approx(
+        2 / 252
+    )
+    assert resampling.permutation_test(points(50), paired=True, generator=generator).p == pytest.approx(
+        2 / 32
+    )
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_many_seeds_draw_random_relabellings(paired: bool) -> None:
     generator = Streams().generator("probe", 0, "test")
     found = resampling.permutation_test(points(50, n=20), paired=paired, generator=generator, draws=2_000)
-    assert not found.enumerated and found.p == pytest.approx(1 / 2001)
+    assert not found.enumerated
+    assert found.p == pytest.approx(1 / 2001)
 
 
 def test_null_p_values_are_not_small_too_often() -> None:

@@ -115,7 +115,8 @@ def test_no_pair_crosses_from_one_run_to_the_next() -> None:
     for delays, stride in ((0, 1), (2, 1), (2, 3)):
         before, after = snapshot_pairs(delay_embedding(states, delays), stride)
         assert before.shape == after.shape == (2 * (delays + 1), 3 * (8 - delays - stride))
-        assert (before[0::2] == before[0]).all() and (after[0::2] == before[0]).all()
+        assert (before[0::2] == before[0]).all()
+        assert (after[0::2] == before[0]).all()
         assert (after[1] - before[1] == stride).all()
 
 

@@ -39,7 +39,9 @@ def principal_components(
 def _leading(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     side = len(matrix)
     if count > side:
-        raise OrreryError(f"{count} components were asked for, and the trajectory spans {side}; write a smaller number")
+        raise OrreryError(
+            f"{count} components were asked for, and the trajectory spans {side}; write a smaller number"
+        )
     values, vectors = scipy.linalg.eigh(matrix, subset_by_index=(side - count, side - 1))
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
@@ -54,7 +56,9 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
     """See :func:`orrery.analyses.principal_components.analyse`."""
     if isinstance(source, xr.Dataset) and source.attrs.get("kind") == "gram":
         if source.attrs["group"] != "seed":
-            raise OrreryError("principal-components: the Gram matrix is of all runs; write group: seed in the reduction")
+            raise OrreryError(
+                "principal-components: the Gram matrix is of all runs; write group: seed in the reduction"
+            )
         seeds, all_steps = source["seed"].values, source["step"].values
         places = window_of(all_steps, settings.steps)
         steps, entries = all_steps[places], int(source.attrs["components"])
@@ -80,7 +84,8 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
                 empty = np.full((len(steps), settings.components), np.nan)
                 results.append((empty, empty[0]))
     nulls = [
-        principal_components(random_walk(int(seed), len(steps), entries), settings.components) for seed in seeds
+        principal_components(random_walk(int(seed), len(steps), entries), settings.components)
+        for seed in seeds
     ]
     drawn = np.unique(np.linspace(0, len(steps) - 1, min(settings.drawn, len(steps))).round().astype(int))
     return xr.Dataset(
@@ -91,6 +96,9 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
             "null_score": (("seed", "drawn", "component"), np.stack([scores[drawn] for scores, _ in nulls])),
             "drawn_step": (("drawn",), steps[drawn]),
         },
-        coords={"seed": ("seed", np.asarray(seeds)), "component": ("component", np.arange(settings.components))},
+        coords={
+            "seed": ("seed", np.asarray(seeds)),
+            "component": ("component", np.arange(settings.components)),
+        },
         attrs={"entries": int(entries), "steps": len(steps)},
     )

@@ -36,11 +36,15 @@ class Settings(AnalysisSettings):
     """Gap and spectral distance between x and h(u) along a sequence of conditions."""
 
     method: Literal["conjugacy"] = "conjugacy"
-    first: tuple[str, ...] = Field(("x",), min_length=1, description="tensors of the first condition of each pair")
+    first: tuple[str, ...] = Field(
+        ("x",), min_length=1, description="tensors of the first condition of each pair"
+    )
     second: tuple[str, ...] = Field(("u",), min_length=1, description="tensors of the second")
     map: Literal["identity", "exponential"] = Field("exponential", description="h, applied to the second")
     quantity: str = Field("rate", description="what the values of the sequence are")
-    sequence: tuple[Partners, ...] = Field(min_length=1, description="pairs of conditions, from coarse to fine")
+    sequence: tuple[Partners, ...] = Field(
+        min_length=1, description="pairs of conditions, from coarse to fine"
+    )
     delays: int = Field(4, ge=0, description="m of the spectra")
     rank: int = Field(10, ge=1, description="largest rank of the spectra")
 
@@ -102,14 +106,20 @@ def numbers(
         label = f"[{settings.quantity}={partners.value:g}]"
         found.append(Number(f"gap{label}", float(comparison["gap"][place]), description="largest |x - h(u)|"))
         found.append(
-            Number(f"distance{label}", float(comparison["distance"][place]), description="W(spectrum of x, of h(u))")
+            Number(
+                f"distance{label}",
+                float(comparison["distance"][place]),
+                description="W(spectrum of x, of h(u))",
+            )
         )
     for name in ("gap", "distance"):
         values = comparison[name].values
         if len(values) > 1:
             falls = values[:-1] / values[1:]
             said = f"factor by which the {name} falls from one {settings.quantity} to the next"
-            found.append(Number(f"smallest-fall[{name}]", float(np.min(falls)), description=f"smallest {said}"))
+            found.append(
+                Number(f"smallest-fall[{name}]", float(np.min(falls)), description=f"smallest {said}")
+            )
             found.append(Number(f"largest-fall[{name}]", float(np.max(falls)), description=f"largest {said}"))
     return found
 
@@ -131,7 +141,9 @@ def _states(sources: Mapping[str, Trajectory], name: str, tensors: tuple[str, ..
     from orrery.config.errors import nearest
 
     if name not in sources:
-        raise OrreryError(f"conjugacy: there is no condition '{name}' among those read; {nearest(name, sources)}")
+        raise OrreryError(
+            f"conjugacy: there is no condition '{name}' among those read; {nearest(name, sources)}"
+        )
     array = sources[name].array(list(tensors))
     order = np.lexsort((array["copy"].values, array["seed"].values))
     return np.asarray(array.values, dtype=np.float64)[order]

@@ -1,4 +1,4 @@
-"""What analyses of ensembles read: states as an array (seed, copy, step, component), from a trajectory or a reduction."""
+"""What analyses of ensembles read: states (seed, copy, step, component) of a trajectory or a reduction."""
 
 from __future__ import annotations
 
@@ -50,10 +50,13 @@ def from_trajectory(
     run_seeds, run_copies = array["seed"].values, array["copy"].values
     order = np.lexsort((run_copies, [seeds.tolist().index(seed) for seed in run_seeds]))
     copies = np.sort(copies)
-    if len(order) != len(seeds) * len(copies) or not (
-        run_copies[order].reshape(len(seeds), -1) == copies
-    ).all():
-        raise OrreryError("the seeds of the trajectory do not all have the same copies; train them in one study")
+    if (
+        len(order) != len(seeds) * len(copies)
+        or not (run_copies[order].reshape(len(seeds), -1) == copies).all()
+    ):
+        raise OrreryError(
+            "the seeds of the trajectory do not all have the same copies; train them in one study"
+        )
     data = dask.array.asarray(array.data)
     if not (order == np.arange(len(order))).all():
         data = data[order]

@@ -36,7 +36,9 @@ class Most(Closed):
 class Sweep(Closed):
     """Other settings under which the headline numbers are computed too."""
 
-    ranks: tuple[Rank, ...] = Field((), description="other ranks; left empty where the data do not allow them")
+    ranks: tuple[Rank, ...] = Field(
+        (), description="other ranks; left empty where the data do not allow them"
+    )
     centred: bool = Field(False, description="once more with the mean state of the group taken away")
     delays: tuple[Delays, ...] | None = Field(None, description="at these numbers of delays only")
 
@@ -45,7 +47,9 @@ class Ratio(Closed):
     """A distance over the smallest of some others."""
 
     pair: Pair = Field(description="the two conditions of the numerator")
-    against: tuple[Pair, ...] = Field(min_length=1, description="pairs of conditions; the smallest distance divides")
+    against: tuple[Pair, ...] = Field(
+        min_length=1, description="pairs of conditions; the smallest distance divides"
+    )
 
 
 class Rate(Closed):
@@ -59,35 +63,41 @@ class Rate(Closed):
 class Order(Closed):
     """Two distances of which one should be larger."""
 
-    larger: Pair
-    smaller: Pair
+    larger: Pair = Field(description="the pair that should lie further apart")
+    smaller: Pair = Field(description="the pair that should lie closer")
 
 
 class Rung(Closed):
     """One rung of a ladder of distances."""
 
-    label: str = Field(min_length=1)
-    pair: Pair
+    label: str = Field(min_length=1, description="what the rung is called")
+    pair: Pair = Field(description="the two conditions")
 
 
 class Compare(Closed):
     """What is compared with what, and against which floors."""
 
     pairs: tuple[Pair, ...] = Field((), description="pairs of conditions")
-    headline: Delays | None = Field(None, description="numbers are published at these delays only; at all where absent")
-    unequal_delays: bool = Field(False, description="every condition has one number of delays, not the same one")
+    headline: Delays | None = Field(
+        None, description="numbers are published at these delays only; at all where absent"
+    )
+    unequal_delays: bool = Field(
+        False, description="every condition has one number of delays, not the same one"
+    )
     floors: dict[ConditionName, ConditionName] = Field(
         {}, description="condition -> the same starts trained with other batches: the floor of its distances"
     )
-    paired: bool = Field(True, description="seeds share start or batches across conditions: relabel within pairs")
+    paired: bool = Field(
+        True, description="seeds share start or batches across conditions: relabel within pairs"
+    )
     relabellings: int = Field(9_999, ge=2_000, description="random ones, where more than 20,000 are possible")
     resamples: int = Field(10_000, ge=100, description="bootstrap resamples of the seeds")
     swap: bool = Field(False, description="the paper's swap control, which can only count ties")
     null_of_delays: bool = Field(False, description="distances of the same trajectories at different delays")
-    ratios: dict[str, Ratio] = {}
-    rates: dict[str, Rate] = {}
-    orders: dict[str, Order] = {}
-    ladder: tuple[Rung, ...] = ()
+    ratios: dict[str, Ratio] = Field({}, description="label -> a distance over the smallest of others")
+    rates: dict[str, Rate] = Field({}, description="label -> a learning-rate control")
+    orders: dict[str, Order] = Field({}, description="label -> two distances, the larger expected first")
+    ladder: tuple[Rung, ...] = Field((), description="distances to be shown side by side")
 
 
 def _as_tuple(value: object) -> object:
@@ -99,23 +109,29 @@ class Settings(AnalysisSettings):
 
     method: Literal["koopman"] = "koopman"
     observable: tuple[str, ...] = Field(
-        (), description="tensors or observables of the trajectory; all tensors where empty; not with a reduction"
+        (),
+        description="tensors or observables of the trajectory; all tensors where empty; not with a reduction",
     )
     group: Literal["seed", "condition"] = Field(
         "seed", description="one spectrum per seed, from its copies, or one per condition, from all runs"
     )
-    delays: Annotated[tuple[Delays, ...], BeforeValidator(_as_tuple, json_schema_input_type=int | tuple[int, ...])] = (
-        Field(min_length=1, description="m, one number or several; the embedding has m + 1 blocks")
-    )
+    delays: Annotated[
+        tuple[Delays, ...], BeforeValidator(_as_tuple, json_schema_input_type=int | tuple[int, ...])
+    ] = Field(min_length=1, description="m, one number or several; the embedding has m + 1 blocks")
     rank: Rank | Most = Field(description="k, the singular triplets kept: a number, or {most: k}")
     path: Literal["auto", "direct", "gram", "covariance", "operator"] = Field(
-        "auto", description="auto: direct SVD for small problems, else the operator; the Gram side for a Gram reduction"
+        "auto",
+        description="auto: direct SVD for small problems, else the operator; the Gram side for a Gram reduction",
     )
     centred: bool = Field(False, description="take the mean state of the group away; the paper does not")
     stride: int = Field(1, ge=1, description="c of the stride control with pairs (H_t, H_{t+c}); 1: none")
-    splits: int = Field(0, ge=0, le=126, description="split halves of the copies behind the split-half floor; 0: none")
+    splits: int = Field(
+        0, ge=0, le=126, description="split halves of the copies behind the split-half floor; 0: none"
+    )
     sweep: Sweep = Field(Sweep(), description="sensitivity of the headline numbers")
-    controls: bool = Field(True, description="false: the headline spectra only, without stride, splits and sweep")
+    controls: bool = Field(
+        True, description="false: the headline spectra only, without stride, splits and sweep"
+    )
     compare: Compare | None = None
 
 
@@ -151,7 +167,9 @@ def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset
     return compare_spectra(sources, settings.compare or Compare())
 
 
-def numbers(comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
+def numbers(
+    comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
+) -> list[Number]:
     """Distances with intervals and floors, tests, controls."""
     from orrery.analyses.koopman_numbers import publish
 
@@ -160,7 +178,9 @@ def numbers(comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], se
     return publish(comparison, sources, settings.compare or Compare())
 
 
-def plot(comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
+def plot(
+    comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
+) -> list[Figure]:
     """Spectra, distance matrices with floors, sensitivity, ladder."""
     from orrery.analyses.koopman_figures import draw
 

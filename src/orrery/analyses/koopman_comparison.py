@@ -80,10 +80,14 @@ def _check_names(settings: Compare, names: Sequence[str]) -> None:
     named += [name for item in settings.floors.items() for name in item]
     named += [name for rate in settings.rates.values() for name in (rate.reference, rate.other)]
     named += [name for rung in settings.ladder for name in rung.pair]
-    named += [name for ratio in settings.ratios.values() for pair in (ratio.pair, *ratio.against) for name in pair]
+    named += [
+        name for ratio in settings.ratios.values() for pair in (ratio.pair, *ratio.against) for name in pair
+    ]
     for name in named:
         if name not in names:
-            raise OrreryError(f"koopman: compare names the condition '{name}', which it does not read; {nearest(name, names)}")
+            raise OrreryError(
+                f"koopman: compare names the condition '{name}', which it does not read; {nearest(name, names)}"
+            )
 
 
 def _levels(sources: Mapping[str, xr.Dataset], settings: Compare) -> list[int]:
@@ -91,14 +95,20 @@ def _levels(sources: Mapping[str, xr.Dataset], settings: Compare) -> list[int]:
     if settings.unequal_delays:
         several = [name for name, values in delays.items() if len(values) > 1]
         if several:
-            raise OrreryError(f"koopman: with unequal_delays '{several[0]}' needs one number of delays, not several")
+            raise OrreryError(
+                f"koopman: with unequal_delays '{several[0]}' needs one number of delays, not several"
+            )
         return [-1]
     first, *others = delays.values()
     shared = [level for level in first if all(level in other for other in others)]
     if not shared:
-        raise OrreryError("koopman: the conditions share no number of delays; write equal ones, or unequal_delays: true")
+        raise OrreryError(
+            "koopman: the conditions share no number of delays; write equal ones, or unequal_delays: true"
+        )
     if settings.headline is not None and settings.headline not in shared:
-        raise OrreryError(f"koopman: headline is {settings.headline}, which is none of the shared delays {shared}")
+        raise OrreryError(
+            f"koopman: headline is {settings.headline}, which is none of the shared delays {shared}"
+        )
     return shared
 
 

@@ -126,5 +126,7 @@ def gram_estimator(gram: Float[np.ndarray, "run step run step"], delays: int, pa
         OrreryError: a path that needs the states.
     """
     if path not in ("auto", "gram"):
-        raise OrreryError(f"path '{path}' needs the states, and the reduction kept a Gram matrix; write path: gram or auto")
+        raise OrreryError(
+            f"path '{path}' needs the states, and the reduction kept a Gram matrix; write path: gram or auto"
+        )
     return GramEstimator(gram, delays)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Spectra, one matrix of distances with floors per number of delays, sensitivity, ladder: what the study asks for."""
+    """Spectra, a matrix of distances with floors per number of delays, sensitivity, ladder."""
     from orrery.analyses.koopman import Compare
 
     chosen = settings.compare or Compare()
@@ -48,7 +48,8 @@ def said(settings: Settings) -> str:
     rank = settings.rank if isinstance(settings.rank, int) else f"at most {settings.rank.most}"
     group = "all runs of a condition" if settings.group == "condition" else "all copies of a seed"
     window = f", steps {settings.steps[0]} to {settings.steps[1]}" if settings.steps else ""
-    return f"rank {rank}, one joint spectrum from {group}{window}, {'centred' if settings.centred else 'uncentred'} states"
+    centring = "centred" if settings.centred else "uncentred"
+    return f"rank {rank}, one joint spectrum from {group}{window}, {centring} states"
 
 
 def delays_in_words(sources: Mapping[str, xr.Dataset], names: list[str], level: int) -> str:
@@ -73,7 +74,13 @@ def _spectra(
             spectra[name] = values[np.isfinite(values)]
             for seed, row in zip(sources[name]["seed"].values, values, strict=True):
                 rows += [
-                    {"condition": name, "delays": delays[at], "seed": int(seed), "real": one.real, "imaginary": one.imag}
+                    {
+                        "condition": name,
+                        "delays": delays[at],
+                        "seed": int(seed),
+                        "real": one.real,
+                        "imaginary": one.imag,
+                    }
                     for one in finite(row)
                 ]
         panels.complex_plane(ax, spectra, legend=len(levels) == 1)
@@ -86,8 +93,8 @@ def _spectra(
     many = f" Points of {seeds} seeds lie over one another." if seeds > 1 else ""
     words = ", ".join(delays_in_words(sources, names, level) for _, level in levels)
     caption = (
-        f"Koopman eigenvalues per step in the complex plane, with the unit circle; the inset shows those near 1. {words}; "
-        f"{said(settings)}.{many}"
+        f"Koopman eigenvalues per step in the complex plane, with the unit circle; the inset shows those near 1. "
+        f"{words}; {said(settings)}.{many}"
     )
     return Figure("spectra", "Koopman spectra", caption, figure, pd.DataFrame(rows))
 
@@ -123,9 +130,7 @@ def _matrix(
     if any("split_distance" in sources[name] for name in names):
         floors["split halves"] = np.array([_split_floor(sources[name], level) for name in names])
     figure = style.figure(110.0 if floors else "single", 24 + 13 * len(names))
-    panels.matrix_with_floors(
-        figure.subplots(), matrix, names, floors, quantity="W", logarithmic=not several
-    )
+    panels.matrix_with_floors(figure.subplots(), matrix, names, floors, quantity="W", logarithmic=not several)
     kinds = []
     if several:
         kinds.append("the diagonal holds the mean over all pairs of seeds of one condition")
@@ -135,14 +140,21 @@ def _matrix(
         kinds.append("'split halves': two halves of the copies of a seed, which share their batches")
     caption = (
         f"Distances W between conditions, mean over seeds ({delays_in_words(sources, names, level)}; {said(settings)})"
-        f"{'; ' + '; '.join(kinds) if kinds else ''}. One colour scale. A distance says nothing unless it exceeds the floors."
+        f"{'; ' + '; '.join(kinds) if kinds else ''}. One colour scale. A distance says nothing "
+        f"unless it exceeds the floors."
     )
     data = pd.DataFrame(matrix, columns=names)
     data.insert(0, "condition", names)
     for name, values in floors.items():
         data[name] = values
     suffix = f"-{level}-delays" if level >= 0 and chosen is not None and chosen.headline is None else ""
-    return Figure(f"distances{suffix}", f"Distances and floors, {delays_in_words(sources, names, level)}", caption, figure, data)
+    return Figure(
+        f"distances{suffix}",
+        f"Distances and floors, {delays_in_words(sources, names, level)}",
+        caption,
+        figure,
+        data,
+    )
 
 
 def _split_floor(source: xr.Dataset, level: int) -> float:
@@ -163,7 +175,9 @@ def _ladder(comparison: xr.Dataset, settings: Settings, place: int) -> Figure:
     ax.hlines(rows, values.min() / 2, values, color=style.GRID, linewidth=1)
     ax.plot(values, rows, linestyle="none", marker=look.marker, color=look.colour)
     for row, value in enumerate(values):
-        ax.annotate(f"{value:.3g}", (value, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6.5)
+        ax.annotate(
+            f"{value:.3g}", (value, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6.5
+        )
     ax.set_xscale("log")
     ax.set_xlim(values.min() / 2, values.max() * 3)
     ax.set_yticks(rows, [label for label, _ in rungs])
@@ -172,7 +186,10 @@ def _ladder(comparison: xr.Dataset, settings: Settings, place: int) -> Figure:
     ax.tick_params(axis="y", length=0)
     level = int(comparison["level"].values[place])
     caption = (
-        f"A ladder of distances, sorted ({level} delays, {said(settings)}). Spectra depend on the sampled starts as well as "
-        f"on the map: compare conjugate partners from matched and from other starts. No bands: the maps are deterministic."
+        f"A ladder of distances, sorted ({level} delays, {said(settings)}). Spectra depend on the sampled starts "
+        f"as well as on the map: compare conjugate partners from matched and from other starts. No bands: the "
+        f"maps are deterministic."
     )
-    return Figure("ladder", "Ladder of distances", caption, figure, pd.DataFrame(rungs, columns=["rung", "distance"]))
+    return Figure(
+        "ladder", "Ladder of distances", caption, figure, pd.DataFrame(rungs, columns=["rung", "distance"])
+    )

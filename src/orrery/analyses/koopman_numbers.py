@@ -51,8 +51,14 @@ def _at_level(
             n=len(values),
             description=f"mean distance of {name} from the same starts trained with other batches",
         )
-    pairs = dict.fromkeys([*settings.pairs, *(p for o in settings.orders.values() for p in (o.larger, o.smaller))])
-    means = {pair: means_of(blocks_of(comparison, pair, place), settings) for pair in pairs if _seeds(comparison, pair, place)}
+    pairs = dict.fromkeys(
+        [*settings.pairs, *(p for o in settings.orders.values() for p in (o.larger, o.smaller))]
+    )
+    means = {
+        pair: means_of(blocks_of(comparison, pair, place), settings)
+        for pair in pairs
+        if _seeds(comparison, pair, place)
+    }
     for pair in pairs:
         if pair in means:
             both = [float(np.mean(floors[name])) for name in pair if name in floors and len(floors[name])]
@@ -112,8 +118,14 @@ def _of_condition(
         "largest-imaginary": (np.abs(every.imag).max(), "largest absolute imaginary part"),
         "smallest-real": (every.real.min(), "smallest real part"),
         "largest-real": (every.real.max(), "largest real part"),
-        "singular-ratio": (np.nanmin(source["singular_ratio"].values[:, at, 0]), "smallest sigma_k / sigma_1"),
-        "spectrum-error": (np.nanmax(source["error"].values[:, at, 0]), "estimated error of an eigenvalue (rounding)"),
+        "singular-ratio": (
+            np.nanmin(source["singular_ratio"].values[:, at, 0]),
+            "smallest sigma_k / sigma_1",
+        ),
+        "spectrum-error": (
+            np.nanmax(source["error"].values[:, at, 0]),
+            "estimated error of an eigenvalue (rounding)",
+        ),
     }
     for kind, (value, description) in facts.items():
         yield Number(f"{kind}[{name}{suffix}]", float(value), n=seeds, description=description)
@@ -138,7 +150,9 @@ def _of_condition(
         )
     if "stride_before" in comparison:
         row = list(comparison.attrs["conditions"]).index(name)
-        ratios = comparison["stride_after"].values[row, place] / comparison["stride_before"].values[row, place]
+        ratios = (
+            comparison["stride_after"].values[row, place] / comparison["stride_before"].values[row, place]
+        )
         ratios = ratios[np.isfinite(ratios)]
         if ratios.size:
             yield Number(
@@ -164,10 +178,14 @@ def _of_pair(pair: Pair, means: Means, floor: float | None, suffix: str) -> Iter
         resampling.interval(means.matched_samples) if several else None,
         means.n,
         floor,
-        description=f"mean distance seed by seed; standard deviation {means.spread:.3g} over seeds" if several else "",
+        description=f"mean distance seed by seed; standard deviation {means.spread:.3g} over seeds"
+        if several
+        else "",
     )
     if floor is not None:
-        yield Number(f"floor{label}", floor, n=means.n, description="the larger floor of other batches of the two")
+        yield Number(
+            f"floor{label}", floor, n=means.n, description="the larger floor of other batches of the two"
+        )
     if not several or means.relabelling is None:
         return
     test = means.relabelling
@@ -177,9 +195,12 @@ def _of_pair(pair: Pair, means: Means, floor: float | None, suffix: str) -> Iter
         resampling.interval(means.between_samples),
         means.n,
         floor,
-        description=f"mean distance over all pairs of seeds; within the two {means.within[0]:.3g}, {means.within[1]:.3g}",
+        description="mean distance over all pairs of seeds; within the two "
+        f"{means.within[0]:.3g}, {means.within[1]:.3g}",
     )
-    yield Number(f"larger-within{label}", max(means.within), n=means.n, description="the larger mean within of the two")
+    yield Number(
+        f"larger-within{label}", max(means.within), n=means.n, description="the larger mean within of the two"
+    )
     yield Number(
         f"excess{label}",
         test.excess,
@@ -204,9 +225,9 @@ def _of_pair(pair: Pair, means: Means, floor: float | None, suffix: str) -> Iter
     code, words = verdict(means, floor)
     yield Number(
         f"verdict{label}",
-        float(code),
+        code,
         n=means.n,
-        description=f"{words} (1 non-conjugate, 0 undecided, -1 compatible with conjugacy)",
+        description=f"{words} (1 non-conjugate, -1 compatible with conjugacy, no value: undecided)",
     )
 
 
@@ -217,7 +238,9 @@ def _orders(
         larger, smaller = means.get(order.larger), means.get(order.smaller)
         if larger is None or smaller is None:
             continue
-        one, other = (_pair_row(comparison, "pair_distance", pair)[0, place] for pair in (order.larger, order.smaller))
+        one, other = (
+            _pair_row(comparison, "pair_distance", pair)[0, place] for pair in (order.larger, order.smaller)
+        )
         differences = one - other
         differences = differences[np.isfinite(differences)]
         name = f"[{label}{suffix}]"
@@ -231,7 +254,10 @@ def _orders(
             description=f"mean over seeds of {words}",
         )
         yield Number(
-            f"order-share{name}", float((differences > 0).mean()), n=len(differences), description=f"share of seeds with {words} > 0"
+            f"order-share{name}",
+            float((differences > 0).mean()),
+            n=len(differences),
+            description=f"share of seeds with {words} > 0",
         )
         yield Number(
             f"order-p{name}",
@@ -332,7 +358,9 @@ def _nulls(comparison: xr.Dataset) -> Iterator[Number]:
                 yield Number(
                     f"null[{name},delays={levels[j]} and {level}]",
                     float(by_seed.mean()) if by_seed.size else np.nan,
-                    resampling.interval(resampling.resampled_mean(by_seed, _counts(len(by_seed)))) if by_seed.size > 1 else None,
+                    resampling.interval(resampling.resampled_mean(by_seed, _counts(len(by_seed))))
+                    if by_seed.size > 1
+                    else None,
                     int(by_seed.size),
                     description="mean distance of the same trajectories analysed at two numbers of delays",
                 )

@@ -37,10 +37,14 @@ def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare
             values,
             intervals=intervals,
             headline=0,
-            floors={"other batches": table["floor"].to_numpy()} if np.isfinite(table["floor"]).any() else None,
+            floors={"other batches": table["floor"].to_numpy()}
+            if np.isfinite(table["floor"]).any()
+            else None,
             quantity="W",
             logarithmic=bool(np.nanmax(values) > 5 * np.nanmin(values)),
         )
+        if ax is not axes[0] and ax.get_legend() is not None:
+            ax.get_legend().remove()
         if ax.get_xscale() == "linear":
             ax.locator_params(axis="x", nbins=4)
         ax.set_title(f"{pair[0]}\n{pair[1]}", fontsize=7)
@@ -51,13 +55,19 @@ def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare
         if np.isfinite(tables[0]["low"]).any()
         else ""
     )
-    floor = " Ticks: the larger distance of the two to the same starts with other batches." if chosen.floors else ""
-    caption = (
-        f"Mean distance W of each pair under other settings; the filled point is the headline ({level} delays, rank and "
-        f"centring as in the study), everything else changes one setting.{bars}{floor} Other ranks and centring are at "
-        f"{level} delays; a row without a point was not possible."
+    floor = (
+        " Ticks: the larger distance of the two to the same starts with other batches."
+        if chosen.floors
+        else ""
     )
-    return Figure("sensitivity", "Sensitivity of the distances", caption, figure, pd.concat(tables, ignore_index=True))
+    caption = (
+        f"Mean distance W of each pair under other settings; the filled point is the headline ({level} delays, rank "
+        f"and centring as in the study), everything else changes one setting.{bars}{floor} Other ranks and centring are "
+        f"at {level} delays; a row without a point was not possible."
+    )
+    return Figure(
+        "sensitivity", "Sensitivity of the distances", caption, figure, pd.concat(tables, ignore_index=True)
+    )
 
 
 def _home(comparison: xr.Dataset, chosen: Compare) -> int:
@@ -86,7 +96,9 @@ def _table(comparison: xr.Dataset, settings: Settings, chosen: Compare, pair: Pa
     base = values[0, home]
     known = np.flatnonzero(np.isfinite(base))
     if len(known) > 2:
-        without = {int(seeds[place]): np.where(np.arange(len(base)) == place, np.nan, base) for place in known}
+        without = {
+            int(seeds[place]): np.where(np.arange(len(base)) == place, np.nan, base) for place in known
+        }
         shown = list(without)
         if len(shown) > MOST_SEEDS:
             by_mean = sorted(shown, key=lambda seed: float(np.nanmean(without[seed])))

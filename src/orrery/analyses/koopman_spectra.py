@@ -95,9 +95,7 @@ def _variants(settings: Settings) -> list[Variant]:
     return list(dict.fromkeys(found))
 
 
-def _groups(
-    source: Trajectory | xr.Dataset, settings: Settings
-) -> list[tuple[int, Callable[[], Group]]]:
+def _groups(source: Trajectory | xr.Dataset, settings: Settings) -> list[tuple[int, Callable[[], Group]]]:
     """The groups by their (first) seed; a group is read when its turn comes."""
     if isinstance(source, xr.Dataset):
         if settings.observable:
@@ -105,11 +103,13 @@ def _groups(
         if source.attrs.get("kind") == "gram":
             return _gram_groups(source, settings)
         if source.attrs.get("kind") != "states":
-            raise OrreryError(f"koopman: '{settings.of}' is no reduction; write of: trajectory or a reduction")
+            raise OrreryError(
+                f"koopman: '{settings.of}' is no reduction; write of: trajectory or a reduction"
+            )
         ensemble = from_reduction(source, settings.steps)
     else:
         ensemble = from_trajectory(source, settings.observable, settings.steps)
-    seeds, copies, steps, components = ensemble.states.shape
+    seeds, _, steps, components = ensemble.states.shape
     members = [[i] for i in range(seeds)] if settings.group == "seed" else [list(range(seeds))]
 
     def reader(places: list[int]) -> Callable[[], Group]:
@@ -229,9 +229,7 @@ def _fill(
             found["split_error"][1][...] = distance(exact.eigenvalues, spectra[0].eigenvalues)
 
 
-def _put(
-    found: dict[str, tuple[tuple[str, ...], Any]], place: int, index: int, spectrum: Spectrum
-) -> None:
+def _put(found: dict[str, tuple[tuple[str, ...], Any]], place: int, index: int, spectrum: Spectrum) -> None:
     count = len(spectrum.eigenvalues)
     found["eigenvalue"][1][place, index, :count] = spectrum.eigenvalues
     found["modes"][1][place, index] = count
@@ -247,11 +245,7 @@ def _halves(runs: int, splits: int) -> list[tuple[list[int], list[int]]]:
     everyone = set(range(runs))
     half = runs // 2
     # With equal halves, those that hold run 0 already are all splits.
-    every = [
-        list(chosen)
-        for chosen in combinations(range(runs), half)
-        if runs % 2 or 0 in chosen
-    ]
+    every = [list(chosen) for chosen in combinations(range(runs), half) if runs % 2 or 0 in chosen]
     places = np.unique(np.linspace(0, len(every) - 1, min(splits, len(every))).round().astype(int))
     return [(every[place], sorted(everyone - set(every[place]))) for place in places]
 

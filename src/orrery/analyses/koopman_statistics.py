@@ -98,7 +98,9 @@ def means_of(blocks: Blocks, settings: Compare) -> Means:
     between = resampling.resampled_between(blocks.between, counts)
     first = resampling.resampled_within(blocks.first, counts)
     second = resampling.resampled_within(blocks.second, counts)
-    larger = first if resampling.mean_within(blocks.first) >= resampling.mean_within(blocks.second) else second
+    larger = (
+        first if resampling.mean_within(blocks.first) >= resampling.mean_within(blocks.second) else second
+    )
     test = None
     if n > 1:
         test = resampling.permutation_test(
@@ -121,19 +123,19 @@ def means_of(blocks: Blocks, settings: Compare) -> Means:
     )
 
 
-def verdict(means: Means, floor: float | None) -> tuple[int, str]:
+def verdict(means: Means, floor: float | None) -> tuple[float, str]:
     """The words for a pair at equal delays.
 
     ``non-conjugate`` (1): p < 0.01 and the mean between is at least twice the floor of other batches.
     ``compatible with conjugacy`` (-1): the bootstrap 95 % interval of the mean between less the larger mean within
-    lies below half of the latter. ``undecided`` (0): all else, and always without a test.
+    lies below half of the latter. ``undecided`` (NaN): all else, and always without a test.
     """
     if means.relabelling is None:
-        return 0, "undecided"
+        return np.nan, "undecided"
     clear = means.relabelling.p < P_NON_CONJUGATE
     if clear and floor is not None and means.between >= FLOOR_FACTOR * floor:
-        return 1, "non-conjugate"
+        return 1.0, "non-conjugate"
     high = resampling.interval(means.margin_samples)[1]
     if high < EQUIVALENCE_SHARE * max(means.within):
-        return -1, "compatible with conjugacy"
-    return 0, "undecided"
+        return -1.0, "compatible with conjugacy"
+    return np.nan, "undecided"

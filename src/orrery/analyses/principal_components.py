@@ -37,8 +37,8 @@ def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Contex
     """Components of each seed.
 
     Returns:
-        ``fraction(seed, component)`` of the variance, ``null_fraction`` of a Gaussian random walk with as many steps and
-        entries, ``score(seed, drawn, component)`` of the centred trajectory and ``null_score``, ``drawn_step``.
+        ``fraction(seed, component)`` of the variance, ``null_fraction`` of a Gaussian random walk with as many steps
+        and entries, ``score(seed, drawn, component)`` of the centred trajectory and ``null_score``, ``drawn_step``.
         Signs are fixed: the last score of each component is positive.
 
     Raises:
@@ -62,7 +62,9 @@ def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Setti
             values = source[variable].values
             values = values[np.isfinite(values).all(axis=1)]
             n = len(values)
-            counts = bootstrap_counts(n, 10_000, Streams().generator("probe", n, "bootstrap")) if n > 1 else None
+            counts = (
+                bootstrap_counts(n, 10_000, Streams().generator("probe", n, "bootstrap")) if n > 1 else None
+            )
             for place in range(2):
                 column = values[:, place]
                 found.append(

@@ -23,14 +23,19 @@ class Settings(AnalysisSettings):
     """Keep the observable as recorded, or its Gram matrix, whichever is smaller."""
 
     method: Literal["reduction"] = "reduction"
-    tensors: tuple[str, ...] = Field((), description="tensors or observables, by name or pattern; all tensors where empty")
+    tensors: tuple[str, ...] = Field(
+        (), description="tensors or observables, by name or pattern; all tensors where empty"
+    )
     keep: Literal["smallest", "states", "gram"] = Field(
-        "smallest", description="smallest: the observable where it is no larger than its Gram matrix, else that"
+        "smallest",
+        description="smallest: the observable where it is no larger than its Gram matrix, else that",
     )
     group: Literal["seed", "condition"] = Field(
         "seed", description="one Gram matrix per seed (its copies), or one for all runs of the condition"
     )
-    chunk: int = Field(4096, ge=1, description="components multiplied at a time; memory is 8 (N T)^2 + 8 N T chunk bytes")
+    chunk: int = Field(
+        4096, ge=1, description="components multiplied at a time; memory is 8 (N T)^2 + 8 N T chunk bytes"
+    )
 
 
 def scope(settings: Settings) -> str:
@@ -55,7 +60,7 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
     if settings.of != "trajectory":
         raise OrreryError(f"analyses: a reduction reads the trajectory, not '{settings.of}'; leave 'of' out")
     ensemble = from_trajectory(source, settings.tensors, settings.steps)
-    seeds, copies, steps, components = ensemble.states.shape
+    seeds, copies, steps, _ = ensemble.states.shape
     rows = copies * steps * (seeds if settings.group == "condition" else 1)
     states_are_smaller = ensemble.states.nbytes // (seeds if settings.group == "seed" else 1) <= 8 * rows**2
     if settings.keep == "states" or (settings.keep == "smallest" and states_are_smaller):

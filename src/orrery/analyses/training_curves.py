@@ -31,8 +31,12 @@ class Settings(AnalysisSettings):
     """Curves of all runs, and numbers read off them."""
 
     method: Literal["training-curves"] = "training-curves"
-    metrics: tuple[str, ...] = Field(("loss",), min_length=1, description="recorded or evaluated metrics to draw")
-    last: dict[str, int] = Field({}, description="metric -> number of last steps whose mean is published per condition")
+    metrics: tuple[str, ...] = Field(
+        ("loss",), min_length=1, description="recorded or evaluated metrics to draw"
+    )
+    last: dict[str, int] = Field(
+        {}, description="metric -> number of last steps whose mean is published per condition"
+    )
     points: dict[str, Point] = Field({}, description="label -> one value of one run, published as it is")
     logarithmic: tuple[str, ...] = Field((), description="metrics drawn on a logarithmic axis")
 

@@ -26,13 +26,15 @@ def draw(sources: Mapping[str, Trajectory], metric: str, *, logarithmic: bool) -
     groups = [names[first : first + PER_PANEL] for first in range(0, len(names), PER_PANEL)]
     columns = min(2, max(len(groups), 1))
     rows = -(-max(len(groups), 1) // columns)
-    figure = style.figure("double" if columns > 1 else "single", 72 * rows)
+    figure = style.figure("double" if columns > 1 else 120.0, 72 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     tables, lost, window = [], 0, 1
     for place, group in enumerate(groups):
         for index, name in enumerate(group):
             array = sources[name].metric(metric)
-            steps, values, averaged = _drawn(array[array.dims[1]].values, np.asarray(array.values, dtype=float))
+            steps, values, averaged = _drawn(
+                array[array.dims[1]].values, np.asarray(array.values, dtype=float)
+            )
             window = max(window, averaged)
             diverged = sources[name].dataset["status"].values == 1
             lost += int(diverged.sum())

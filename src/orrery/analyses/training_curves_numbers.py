@@ -49,7 +49,9 @@ def point(
         OrreryError: it was not recorded.
     """
     if condition not in sources:
-        raise OrreryError(f"training-curves: there is no condition '{condition}'; {nearest(condition, sources)}")
+        raise OrreryError(
+            f"training-curves: there is no condition '{condition}'; {nearest(condition, sources)}"
+        )
     array = sources[condition].metric(metric)
     runs = np.flatnonzero((array["seed"].values == seed) & (array["copy"].values == copy))
     steps = array[array.dims[1]].values

@@ -50,7 +50,7 @@ def gram_matrix(
     return np.tril(total) + np.tril(total, -1).T
 
 
-@dask.delayed  # type: ignore[untyped-decorator]
+@dask.delayed
 def _add_panel(total: np.ndarray, block: np.ndarray, start: int) -> None:
     stop = min(start + PANEL, len(total))
     total[start:stop, :stop] += block[start:stop] @ block[:stop].T
@@ -136,7 +136,9 @@ def scores_from_gram(
     values, vectors = scipy.linalg.eigh(centred, subset_by_index=(count - kept, count - 1))
     values, vectors = values[::-1], vectors[:, ::-1]
     if kept < components or values[-1] <= 1e-13 * values[0]:
-        raise OrreryError(f"{components} components were asked for, and the states span fewer; write a smaller number")
+        raise OrreryError(
+            f"{components} components were asked for, and the states span fewer; write a smaller number"
+        )
     # J V: the vectors of a centred matrix sum to zero, but only to rounding.
     vectors = vectors - vectors.mean(axis=0)
     scores = gram[:, rows] @ vectors / np.sqrt(values)

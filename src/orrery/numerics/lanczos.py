@@ -1,4 +1,4 @@
-"""Golub-Kahan bidiagonalisation of X with full reorthogonalisation, until the leading singular vectors have converged."""
+"""Golub-Kahan bidiagonalisation with full reorthogonalisation, until the leading vectors have converged."""
 
 from __future__ import annotations
 
@@ -68,9 +68,13 @@ def bidiagonalise(
         alphas[index] = np.linalg.norm(vector)
         if alphas[index] <= np.finfo(float).eps * alphas[0]:
             # The data have fewer dimensions than asked for: the space is invariant.
-            return _finished(left[:index], right[: index + 1], alphas[:index], betas[:index], operator, 0.0, rank)
+            return _finished(
+                left[:index], right[: index + 1], alphas[:index], betas[:index], operator, 0.0, rank
+            )
         left[index] = vector / alphas[index]
-        following = operator.apply_transposed(left[index])[:, :pairs].reshape(-1) - alphas[index] * right[index]
+        following = (
+            operator.apply_transposed(left[index])[:, :pairs].reshape(-1) - alphas[index] * right[index]
+        )
         _orthogonalise(following, right[: index + 1])
         betas[index] = np.linalg.norm(following)
         done = betas[index] <= np.finfo(float).eps * alphas[0]
@@ -85,8 +89,8 @@ def bidiagonalise(
     if most in (size, operator.stacked):
         return _finished(left, right, alphas, betas, operator, 0.0, rank)
     raise OrreryError(
-        f"the leading {rank} singular vectors did not converge within {most} iterations (residual over gap {max(angles):.1e}); "
-        "write another rank, or path: direct"
+        f"the leading {rank} singular vectors did not converge within {most} iterations (residual over gap "
+        f"{max(angles):.1e}); write another rank, or path: direct"
     )
 
 
@@ -123,7 +127,9 @@ def _finished(
 ) -> Bidiagonalisation:
     count = len(left)
     if count < rank:
-        raise OrreryError(f"rank {rank} was asked for, and the data span {count} dimensions only; write at most that")
+        raise OrreryError(
+            f"rank {rank} was asked for, and the data span {count} dimensions only; write at most that"
+        )
     projected = _bidiagonal(alphas, betas) @ right[:count]
     projected[-1] += betas[-1] * right[count]
     return Bidiagonalisation(left, projected.reshape(count, operator.runs, -1), angle)

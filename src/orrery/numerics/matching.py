@@ -41,7 +41,9 @@ def match(a: Inexact[np.ndarray, " first"], b: Inexact[np.ndarray, " second"]) -
     a, b = np.ravel(a), np.ravel(b)
     for values in (a, b):
         if not values.size or not np.isfinite(values).all():
-            raise OrreryError("a spectrum to be compared is empty or not finite; look at the trajectory behind it")
+            raise OrreryError(
+                "a spectrum to be compared is empty or not finite; look at the trajectory behind it"
+            )
     costs = np.abs(a[:, None] - b[None, :])
     if a.size == b.size:
         first, second = linear_sum_assignment(costs)

@@ -74,13 +74,16 @@ def check_rank(values: Float[np.ndarray, " mode"], rank: int, path: str, *, sing
         RankError: naming sigma_k / sigma_1 and the guard.
     """
     if rank < 1 or rank > len(values):
-        raise RankError(f"rank {rank} was asked for, and the data have {len(values)} singular values; write at most that")
+        raise RankError(
+            f"rank {rank} was asked for, and the data have {len(values)} singular values; write at most that"
+        )
     guard = DIRECT_GUARD if path == "direct" else SINGLE_GUARD if single else SQUARED_GUARD
     ratio = float(values[rank - 1] / values[0]) if values[0] > 0 else 0.0
     if not ratio >= guard:
+        instead = "" if path == "direct" else " or path: direct"
         raise RankError(
-            f"rank {rank} has sigma_k / sigma_1 = {ratio:.3g}, below {guard:.0e}, the least that the {path} path resolves"
-            f"{' in float32' if single else ''}; write a smaller rank{'' if path == 'direct' else ' or path: direct'}"
+            f"rank {rank} has sigma_k / sigma_1 = {ratio:.3g}, below {guard:.0e}, the least that the {path} path "
+            f"resolves{' in float32' if single else ''}; write a smaller rank{instead}"
         )
 
 
@@ -176,7 +179,8 @@ def check_finite(states: Float[np.ndarray, "run step component"]) -> None:
     if wrong.any():
         run, step = np.argwhere(wrong)[0]
         raise OrreryError(
-            f"run {run} is not finite from its recorded step {step} on: it has diverged; leave it out, or read fewer steps"
+            f"run {run} is not finite from its recorded step {step} on: it has diverged; leave it out, or "
+            "read fewer steps"
         )
 
 
@@ -204,6 +208,8 @@ def _finished(
 ) -> Spectrum:
     eigenvalues = scipy.linalg.eigvals(projected)
     if not np.isfinite(eigenvalues).all():
-        raise OrreryError("the spectrum has an eigenvalue that is not finite; the trajectories are degenerate")
+        raise OrreryError(
+            "the spectrum has an eigenvalue that is not finite; the trajectories are degenerate"
+        )
     ratio = float(values[-1] / values[0])
     return Spectrum(eigenvalues, values, rounding_error(ratio, path, single=single), path)

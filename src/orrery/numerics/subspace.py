@@ -52,8 +52,9 @@ def leading_subspace(
         delays: m.
         rank: converged to a residual over gap of 1e-10.
         further_rank: a larger rank, for sweeps, converged to 1e-6.
-        subsets: add the images X_i X_i^T u of the leading vectors for every run i, and the last column of every X_i. Any
-            subset of the runs then has its own vectors in the basis to first order in how the runs differ.
+        subsets: add the images X_i X_i^T u of the leading vectors for every run i, and the last column of
+            every X_i. Any subset of the runs then has its own vectors in the basis to first order in how
+            the runs differ.
 
     Raises:
         OrreryError: no convergence, or values that are not finite.
@@ -118,9 +119,7 @@ def subspace_spectrum(subspace: Subspace, rank: int, *, stride: int = 1) -> Spec
     return Spectrum(found.eigenvalues, found.singular_values, max(found.error, subspace.angle), "operator")
 
 
-def subset_spectra(
-    subspace: Subspace, rank: int, subsets: Sequence[Sequence[int]]
-) -> list[Spectrum]:
+def subset_spectra(subspace: Subspace, rank: int, subsets: Sequence[Sequence[int]]) -> list[Spectrum]:
     """Spectra of subsets of the runs, each by a small eigenproblem in the common basis.
 
     Raises:
