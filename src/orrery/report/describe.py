@@ -198,6 +198,8 @@ def _flatten_analysis(settings: Mapping[str, Any]) -> dict[str, Any]:
             plain.update({f"{key}.{inner}": deeper for inner, deeper in value.items()})
         else:
             plain[key] = value
+    if isinstance(plain.get("steps"), (list, tuple)):
+        plain["steps"] = f"{plain['steps'][0]} to {plain['steps'][1]}"
     idle = {"conditions": ["*"], "gather": False}
     return {
         key.replace(".", " · "): value

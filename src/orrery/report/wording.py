@@ -103,7 +103,12 @@ def _mapping(value: Mapping[str, Any]) -> str:
         text = f"{' × '.join(map(str, sides))} points, {ends[0]} to {ends[1]}"
         return f"{text}, {_mapping(rest)}" if rest else text
     between = "; " if any(isinstance(inner, Mapping) for inner in kept.values()) else ", "
-    return between.join(f"{heading(key)} {_enclosed(inner)}" for key, inner in kept.items())
+    return between.join(f"{_named(key)} {_enclosed(inner)}" for key, inner in kept.items())
+
+
+def _named(key: str) -> str:
+    """A key of a mapping: a setting's as words, any other, such as a condition's name, as it is with a colon."""
+    return heading(key) if key.replace("_", "").replace("-", "").isalpha() else f"{key}:"
 
 
 def heading(key: str) -> str:
