@@ -62,8 +62,8 @@ def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare
     )
     caption = (
         f"Mean distance W of each pair under other settings; the filled point is the headline ({level} delays, rank "
-        f"and centring as in the study), everything else changes one setting.{bars}{floor} Other ranks and centring are "
-        f"at {level} delays; a row without a point was not possible."
+        f"and centring as in the study), everything else changes one setting.{bars}{floor} Other ranks and centring "
+        f"are at {level} delays; a row without a point was not possible."
     )
     return Figure(
         "sensitivity", "Sensitivity of the distances", caption, figure, pd.concat(tables, ignore_index=True)
