@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from orrery.stages.runner import run_action
+from orrery.stages.runner import run_publication
 
 
 def produce(payload: Mapping[str, Any]) -> None:
@@ -14,4 +14,4 @@ def produce(payload: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run_action(snakemake, produce)  # type: ignore[name-defined]  # noqa: F821
+    run_publication(snakemake, produce)  # type: ignore[name-defined]  # noqa: F821

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +33,37 @@ def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None
             job that only takes over an earlier result does not pay for it.
     """
 
-    def act(payload: Mapping[str, Any]) -> None:
-        produced = run_job(payload, lambda out: produce({**payload, **TOOLS}, out))
+    def act(payload: Mapping[str, Any], console: int) -> None:
+        # Given to a job and not imported by it: the words of a progress line have no say in a result, and the
+        # code of systems counts for the few analyses that ask for one, where the plan names it.
+        tools = {"make_progress": partial(make_progress, payload, console), "build_system": build_system}
+        produced = run_job(payload, lambda out: produce({**payload, **tools}, out))
         put_beside(Path(payload["target"]), snakemake.output)
         print("done" if produced else "an earlier result has the same key: taken over")
 
     run_action(snakemake, act)
 
 
-def make_progress(label: str) -> Any:
-    """Return what tells how far training is."""
-    from orrery.training.progress import Progress
+def run_publication(snakemake: Any, publish: Callable[[Mapping[str, Any]], None]) -> None:
+    """Run the script of a job that publishes and stores nothing of its own."""
+    run_action(snakemake, lambda payload, console: publish(payload))
 
-    return Progress(label)
+
+def make_progress(payload: Mapping[str, Any], console: int, label: str) -> Any:
+    """Return what tells how far training is: lines in the log, and a bar where the console is a terminal.
+
+    Of several jobs at a time one draws its bar; two would write over each other.
+    """
+    from orrery.training.progress import Everywhere, Progress
+
+    told = [Progress(label)]
+    if os.isatty(console):
+        # Open until the process ends, and the lock with it.
+        claim = os.open(Path(payload["results"]) / ".bar", os.O_RDWR | os.O_CREAT)
+        with suppress(BlockingIOError):
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            told.append(Progress(label, os.fdopen(os.dup(console), "w")))
+    return Everywhere(*told)
 
 
 def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
@@ -55,17 +75,15 @@ def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
     return build(condition, dataset, torch.device("cpu"))
 
 
-TOOLS: Mapping[str, Callable[..., Any]] = {"make_progress": make_progress, "build_system": build_system}
-"""Given to a job and not imported by it: the words of a progress line have no say in a result, and the code of
-systems counts for the few analyses that ask for one, where the plan names it."""
+def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) -> None:
+    """Call ``act`` with the payload and the console.
 
-
-def run_action(snakemake: Any, act: Callable[[Mapping[str, Any]], None]) -> None:
-    """Call ``act`` with the payload; an ``OrreryError`` ends the script with its sentence, exit code 1."""
+    An ``OrreryError`` ends the script with its sentence and exit code 1.
+    """
     with logged(snakemake.log[0] if snakemake.log else None) as console:
         try:
             prepare()
-            act(snakemake.params.job)
+            act(snakemake.params.job, console)
         except OrreryError as error:
             tell(str(error), console)
             sys.exit(1)
@@ -107,12 +125,9 @@ def tell(message: str, console: int) -> None:
 
 @contextmanager
 def logged(path: str | None) -> Iterator[int]:
-    """Send what is printed to a log file; yields a descriptor of the console.
-
-    On a terminal the console stays where it is, so that a progress bar is seen.
-    """
+    """Send what is printed to a log file; yields a descriptor of the console."""
     console = os.dup(2)
-    if path is None or sys.stderr.isatty():
+    if path is None:
         yield console
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,38 @@ class Progress:
             self.finish()
 
 
+class Everywhere(Progress):
+    """The same progress told in several places: a bar on the terminal and lines in the log.
+
+    Args:
+        parts: who tells it; all are told the same.
+    """
+
+    def __init__(self, *parts: Progress) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def start(self, first: int, last: int) -> None:
+        """As ``Progress.start``."""
+        for part in self._parts:
+            part.start(first, last)
+
+    def advance(self, step: int) -> None:
+        """As ``Progress.advance``."""
+        for part in self._parts:
+            part.advance(step)
+
+    def message(self, text: str) -> None:
+        """As ``Progress.message``."""
+        for part in self._parts:
+            part.message(text)
+
+    def finish(self) -> None:
+        """As ``Progress.finish``."""
+        for part in self._parts:
+            part.finish()
+
+
 def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
