@@ -7,6 +7,7 @@ localrules:
     index,
     verify,
     estimate,
+    explain,
     prune,
 
 
@@ -50,6 +51,18 @@ rule verify:
         home=workflow.basedir,
     script:
         "../scripts/verify.py"
+
+
+rule explain:
+    log:
+        f"{RESULTS}/logs/explain.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        home=workflow.basedir,
+    script:
+        "../scripts/explain.py"
 
 
 rule estimate:

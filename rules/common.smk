@@ -3,6 +3,7 @@ from pathlib import Path
 
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
+from orrery.plan.explain import keep_code
 from orrery.plan.lost import with_lost
 
 # A mistake in the config is one sentence and exit code 1; what Snakemake would print of it is a traceback.
@@ -45,3 +46,7 @@ def inputs(target):
 def payload(wildcards, output):
     """What a script gets of the plan; a function of the output, so that Snakemake records it nowhere."""
     return PLAN.payload(output[0])
+
+
+onstart:
+    keep_code(PLAN)

@@ -1,4 +1,4 @@
-"""Targets that make nothing: ``snakemake verify``, ``snakemake prune``."""
+"""Targets that make nothing: ``snakemake verify``, ``snakemake explain``, ``snakemake prune``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import load_plan
+from orrery.plan.explain import explain as explain_plan
 from orrery.plan.plan import Plan
 from orrery.plan.prune import unnamed
 from orrery.provenance.manifest import verify as verify_manifest
@@ -39,6 +40,11 @@ def verify(config: Mapping[str, Any], home: Path) -> list[str]:
     if lines:
         raise OrreryError("some results are damaged:\n" + "\n".join(lines))
     return [f"verified {checked} results: all bytes are as their manifests say"]
+
+
+def explain(config: Mapping[str, Any], home: Path) -> list[str]:
+    """Say for every stale job in one line what changed since the nearest earlier result."""
+    return list(explain_plan(load_plan("config.yaml", config, home))) or ["nothing is stale"]
 
 
 def prune(config: Mapping[str, Any], home: Path) -> list[str]:
