@@ -79,7 +79,7 @@ def test_what_reads_a_stale_result_says_so(tmp_path: Path) -> None:
 
 def test_a_new_block_and_a_deleted_manifest_are_told(tmp_path: Path) -> None:
     build(plan(tmp_path))
-    assert list(explain(plan(tmp_path, seeds=(4, 7))))[0] == (
+    assert next(explain(plan(tmp_path, seeds=(4, 7)))) == (
         "trajectories/width/width=40/block=004,steps=0-10: no earlier result, new seed block 4-7, steps 0-10"
     )
     one = plan(tmp_path)
