@@ -84,3 +84,44 @@ def test_ranks_that_the_data_do_not_have_are_refused() -> None:
     assert distance(subspace_spectrum(subspace, 3).eigenvalues, estimate(low, 0, 3).eigenvalues) < 1e-9
     with pytest.raises((RankError, Exception), match="rank"):
         subspace_spectrum(leading_subspace(low, 0, 8), 8)
+
+
+def trained_copies(width: int = 5, runs: int = 10, steps: int = 250) -> np.ndarray:
+    """Output weights (run, step, 10 x width) of perturbed copies of a small network under minibatch descent."""
+    generator = np.random.default_rng(21)
+    centres = generator.standard_normal((10, 30))
+    first = generator.uniform(-1, 1, (30, width)) / np.sqrt(30) * np.ones((runs, 1, 1))
+    second = generator.uniform(-1, 1, (width, 10)) / np.sqrt(width) * np.ones((runs, 1, 1))
+    first[1:] *= 1 + 1e-3 * generator.uniform(-1, 1, first[1:].shape)
+    second[1:] *= 1 + 1e-3 * generator.uniform(-1, 1, second[1:].shape)
+    states = []
+    for _ in range(steps):
+        labels = generator.integers(0, 10, 60)
+        inputs = centres[labels] + generator.standard_normal((60, 30))
+        hidden = np.maximum(inputs @ first, 0)
+        logits = hidden @ second
+        shares = np.exp(logits - logits.max(axis=2, keepdims=True))
+        shares /= shares.sum(axis=2, keepdims=True)
+        shares[:, np.arange(60), labels] -= 1
+        back = shares @ second.transpose(0, 2, 1) * (hidden > 0) / 60
+        second = second - 0.1 * hidden.transpose(0, 2, 1) @ shares / 60
+        first = first - 0.1 * inputs.T @ back
+        states.append(second.reshape(runs, -1))
+    return np.stack(states, axis=1)
+
+
+@pytest.mark.parametrize("delays", [2, 8])
+def test_networks_in_training_have_the_spectra_of_the_explicit_embedding(delays: int) -> None:
+    states = trained_copies()
+    assert np.isfinite(states).all()
+    subspace = leading_subspace(states, delays, 10, subsets=True)
+    exact = estimate(states, delays, 10)
+    found = subspace_spectrum(subspace, 10)
+    assert distance(found.eigenvalues, exact.eigenvalues) < 1e-10
+    assert found.error < 1e-9
+    half = [0, 3, 4, 7, 9]
+    other = [1, 2, 5, 6, 8]
+    halves = [estimate(states[runs], delays, 10).eigenvalues for runs in (half, other)]
+    approximate = [one.eigenvalues for one in subset_spectra(subspace, 10, [half, other])]
+    floor = distance(*halves)
+    assert abs(distance(*approximate) - floor) < 0.05 * floor

@@ -129,7 +129,12 @@ def _matrix(
         )
     if any("split_distance" in sources[name] for name in names):
         floors["split halves"] = np.array([_split_floor(sources[name], level) for name in names])
-    figure = style.figure(110.0 if floors else "single", 24 + 13 * len(names))
+    if "null_distance" in comparison:
+        known = list(comparison.attrs["conditions"])
+        others = [other for other in range(comparison.sizes["other_level"]) if other != place]
+        null = comparison["null_distance"].values[:, place, others]
+        floors["other delays"] = np.array([np.nanmean(null[known.index(name)]) for name in names])
+    figure = style.figure(120.0 if floors else "single", 24 + 13 * len(names))
     panels.matrix_with_floors(figure.subplots(), matrix, names, floors, quantity="W", logarithmic=not several)
     kinds = []
     if several:
@@ -138,6 +143,8 @@ def _matrix(
         kinds.append("'other batches': the same starts trained with a second order of batches")
     if "split halves" in floors:
         kinds.append("'split halves': two halves of the copies of a seed, which share their batches")
+    if "other delays" in floors:
+        kinds.append("'other delays': the same trajectories analysed at each of the other numbers of delays")
     caption = (
         f"Distances W between conditions, mean over seeds ({delays_in_words(sources, names, level)}; {said(settings)})"
         f"{'; ' + '; '.join(kinds) if kinds else ''}. One colour scale. A distance says nothing "
