@@ -111,6 +111,12 @@ def test_unequal_delays() -> None:
     assert found["distance[a,b]"].value == pytest.approx(0.02, rel=0.02)
 
 
+def test_nothing_compared_asks_for_nothing_in_common() -> None:
+    sources = {"a": spectra(0, 1e-4, 1, delays=(64, 32)), "b": spectra(0, 1e-4, 2, delays=(8,))}
+    assert published(sources, settings()) == {}
+    assert plot(compare(sources, settings()), sources, settings()) == []
+
+
 def test_one_spectrum_per_condition_has_no_n_and_no_interval() -> None:
     sources = {
         "a": spectra(0, 0, 1, group="condition", delays=(0, 8)),

@@ -101,6 +101,10 @@ def _levels(sources: Mapping[str, xr.Dataset], settings: Compare) -> list[int]:
         return [-1]
     first, *others = delays.values()
     shared = [level for level in first if all(level in other for other in others)]
+    if not shared and not (
+        settings.pairs or settings.orders or settings.ratios or settings.rates or settings.ladder
+    ):
+        return []  # nothing is compared: every condition may have delays of its own
     if not shared:
         raise OrreryError(
             "koopman: the conditions share no number of delays; write equal ones, or unequal_delays: true"

@@ -33,6 +33,8 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
         for place, level in enumerate(comparison["level"].values)
         if chosen.headline is None or level == chosen.headline
     ]
+    if not levels:
+        return []
     found = [_spectra(sources, names, levels, settings)]
     if len(names) > 1:
         found += [_matrix(comparison, sources, names, place, level, settings) for place, level in levels]
