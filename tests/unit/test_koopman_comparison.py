@@ -92,6 +92,18 @@ def test_significant_but_within_the_floor_is_undecided() -> None:
     assert found["verdict[a,b,delays=8]"].description.startswith("undecided")
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.02])
+def test_too_few_seeds_for_the_test_decide_nothing(shift: float) -> None:
+    few = {name: source.isel(seed=slice(0, 6)) for name, source in far_apart().items()}
+    few["b"] = few["b"].assign(eigenvalue=few["b"]["eigenvalue"] - 0.02 + shift)
+    paired = published(few, settings(pairs=[["a", "b"]], floors=FLOORS))
+    assert np.isnan(paired["verdict[a,b,delays=8]"].value)
+    # Pooled, six and six seeds have 924 relabellings: enough.
+    pooled = published(few, settings(pairs=[["a", "b"]], floors=FLOORS, paired=False))
+    assert pooled["permutation-p[a,b,delays=8]"].value >= 2 / 924
+    assert not np.isnan(pooled["verdict[a,b,delays=8]"].value)
+
+
 def test_orders_of_distances() -> None:
     sources = {"a": spectra(0, 1e-4, 1), "b": spectra(0.01, 1e-4, 2), "c": spectra(0.03, 1e-4, 3)}
     chosen = settings(orders={"ac over ab": {"larger": ["a", "c"], "smaller": ["a", "b"]}})

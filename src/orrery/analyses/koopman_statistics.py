@@ -128,9 +128,9 @@ def verdict(means: Means, floor: float | None) -> tuple[float, str]:
 
     ``non-conjugate`` (1): p < 0.01 and the mean between is at least twice the floor of other batches.
     ``compatible with conjugacy`` (-1): the bootstrap 95 % interval of the mean between less the larger mean within
-    lies below half of the latter. ``undecided`` (NaN): all else, and always without a test.
+    lies below half of the latter. ``undecided`` (NaN): all else, and always where so few seeds could not give p < 0.01.
     """
-    if means.relabelling is None:
+    if means.relabelling is None or means.relabelling.least_p >= P_NON_CONJUGATE:
         return np.nan, "undecided"
     clear = means.relabelling.p < P_NON_CONJUGATE
     if clear and floor is not None and means.between >= FLOOR_FACTOR * floor:

@@ -32,6 +32,11 @@ class Relabelling:
     relabellings: int
     enumerated: bool
 
+    @property
+    def least_p(self) -> float:
+        """The smallest p that so many seeds could give: two relabellings only rename the sets."""
+        return 2 / self.relabellings if self.enumerated else 1 / (1 + self.relabellings)
+
 
 def excess(
     distances: Float[np.ndarray, "member member"], first: np.ndarray
