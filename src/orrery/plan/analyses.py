@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from orrery.config import extensions
 from orrery.config.study import Condition, ResolvedStudy
-from orrery.plan.entries import Entries, templates
+from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
+from orrery.plan.templates import templates
 from orrery.plan.tiles import Block, Segment, segments
 from orrery.plan.trajectories import seeds_read, system_entries, training_settings
 
@@ -268,7 +269,7 @@ class AnalysisPlanner:
                 "figures": self._study.figures.model_dump(mode="json"),
             },
             inputs={**sources, "comparison": (comparison,) if comparison else ()},
-            extra=(*_entries(module, "Settings", "plot"), *templates()),
+            extra=(*_entries(module, "Settings", "plot"), *templates("figures.html")),
         )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from orrery.config.study import Condition, ResolvedStudy
 from orrery.config.workflow import WorkflowConfig
 from orrery.plan.analyses import AnalysisPlanner
-from orrery.plan.entries import Entries, templates
+from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.plan import Plan, StudyJobs, unique
+from orrery.plan.templates import templates
 from orrery.plan.tiles import Block, Segment
 from orrery.plan.trajectories import seeds_read, training_settings, trajectory_jobs
 
@@ -58,7 +59,7 @@ def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> 
             "trajectories": unique(job for jobs in trajectories.values() for job in jobs),
             "analyses": unique(job for one in analyses.values() for jobs in one.values() for job in jobs),
         },
-        extra=templates(),
+        extra=templates("costs.html"),
     )
     return StudyJobs(
         study.name,
@@ -144,7 +145,7 @@ def _report(
         name=study.name,
         settings=settings,
         inputs={"claims": (claims,), "figures": tuple(figures.values())},
-        extra=templates(),
+        extra=templates("study.html"),
     )
 
 
@@ -172,5 +173,5 @@ def _index(studies: Mapping[str, StudyJobs], entries: Entries) -> Job:
             "claims": tuple(jobs.claims for jobs in studies.values()),
             "published": tuple(jobs.publish for jobs in studies.values()),
         },
-        extra=templates(),
+        extra=templates("index.html"),
     )

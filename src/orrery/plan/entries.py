@@ -8,13 +8,6 @@ from pathlib import Path
 from orrery.provenance.code import CodeIndex
 from orrery.provenance.software import software
 
-TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
-
-
-def templates() -> tuple[Path, ...]:
-    """The files that pages are made of; they count by their bytes."""
-    return tuple(sorted(path for path in TEMPLATES.rglob("*") if path.is_file()))
-
 
 class Entries:
     """Digests of code and software by stage; each closure is computed once.
