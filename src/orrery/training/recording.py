@@ -116,8 +116,8 @@ class _Staged:
 class Recorder:
     """Takes every state with its by-products, finds the runs that diverged, and hands what is recorded to the store.
 
-    A run has diverged at the first step at which its loss is not finite: from that step on all that is recorded of it
-    is NaN. On a GPU, states are staged and checked in portions.
+    A run has diverged at the first step at which its loss (its state, where a map has no loss) is not finite: from
+    that step on all that is recorded of it is NaN. On a GPU, states are staged and checked in portions.
 
     Args:
         writer: of the store.
@@ -160,7 +160,8 @@ class Recorder:
         Returns:
             Whether further runs were found to have diverged.
         """
-        staged = _Staged(step, byproducts["loss"], byproducts if step < self._last else None)
+        judged = byproducts["loss"] if "loss" in byproducts else total(state)
+        staged = _Staged(step, judged, byproducts if step < self._last else None)
         if step in self._steps:
             staged.state = {name: state[name] for name in self._names}
             for name, (_, function) in self._recording.observables.items():
@@ -253,6 +254,11 @@ class Recorder:
             if original.state is not None and staged.state is None:
                 staged.state = {}
         return moved
+
+
+def total(state: State) -> torch.Tensor:
+    """Sum of all components of each run: finite only if each of them is; judges a map that has no loss."""
+    return torch.stack([tensor.double().flatten(1).sum(dim=1) for tensor in state.values()]).sum(dim=0)
 
 
 def blank_runs(tensor: torch.Tensor, gone: torch.Tensor) -> torch.Tensor:
