@@ -4,7 +4,7 @@ Verdict of a check, in this order:
 
 1. ``not run``: the number, or one that a bound refers to, was not published.
 2. ``reported``: the check has no criterion.
-3. ``undecided``: the number or a bound is not finite, n is unknown or below ``minimum_n``.
+3. ``undecided``: n is unknown or below ``minimum_n``, or the number or a bound is not finite.
 4. with an interval (and ``decide`` not ``value``): ``holds`` where all of it meets the criterion, ``fails``
    where none of it does, ``undecided`` where it crosses a bound. A bound that is itself a number with an interval
    counts with all of its interval.
@@ -25,6 +25,7 @@ from typing import Any
 
 from orrery.config.errors import OrreryError
 from orrery.report.criteria import CRITERIA, criteria_digest, criterion_of, words
+from orrery.report.wording import number as decimal
 
 VERDICTS = ("holds", "fails", "undecided", "reported", "not run")
 _WEIGHT = ("fails", "undecided", "not run", "holds")
@@ -180,19 +181,19 @@ def _decide(
     by_value = check.get("decide") == "value" or measured["interval"] is None
     inner, outer = _regions(measured["criterion"]["data"], known, by_value=by_value, where=where)
     value = measured["measured"]
-    if value is None:
-        return "undecided", "the number could not be measured (it is not finite)"
-    if any(math.isnan(bound) for bound in (*inner, *outer)):
-        return "undecided", "a number that the bound refers to could not be measured (it is not finite)"
     smallest, n = check.get("minimum_n"), measured["n"]
     if smallest is not None and n is None:
         return "undecided", f"n is not known, and at least {smallest} is asked for"
     if smallest is not None and n < smallest:
         return "undecided", f"n = {n} is below the {smallest} asked for"
+    if value is None:
+        return "undecided", "the number could not be measured (it is not finite)"
+    if any(math.isnan(bound) for bound in (*inner, *outer)):
+        return "undecided", "a number that the bound refers to could not be measured (it is not finite)"
     strict = "above" in measured["criterion"]["data"] or "below" in measured["criterion"]["data"]
     text = measured["criterion"]["words"].split(",")[0]
     low, high = (value, value) if by_value else measured["interval"]
-    shown = f"{value:.4g}" if by_value else f"the interval {low:.4g} to {high:.4g}"
+    shown = decimal(value) if by_value else f"the interval {decimal(low)} to {decimal(high)}"
     if _inside(low, inner, strict) and _inside(high, inner, strict):
         return "holds", f"{shown} is {text}"
     if _outside(low, high, outer, strict):
