@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orrery.config.errors import OrreryError
-from orrery.provenance.canonical import canonical, digest
+from orrery.provenance.canonical import canonical, digest, key_order
 
 
 def test_keys_are_sorted_and_no_spaces_are_written() -> None:
@@ -54,3 +54,10 @@ def test_digest_is_the_start_of_sha256() -> None:
 def test_what_has_no_canonical_form_is_refused_with_its_place(value: object, place: str) -> None:
     with pytest.raises(OrreryError, match=place):
         canonical(value)
+
+
+def test_the_order_of_keys_stands_beside_the_digest() -> None:
+    one, other = {"a": {"y": 1, "x": 2}}, {"a": {"x": 2, "y": 1}}
+    assert digest(one) == digest(other)
+    assert key_order(one) != key_order(other)
+    assert key_order(other) == ""

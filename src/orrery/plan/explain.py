@@ -63,6 +63,8 @@ def _changes(old: Mapping[str, Any], job: Job, results: Path) -> Iterator[str]:
     yield from settings[:MOST_CHANGES]
     if len(settings) > MOST_CHANGES:
         yield f"and {len(settings) - MOST_CHANGES} more settings"
+    if not settings and old.get("order", "") != job.spec["order"]:
+        yield "the order of conditions, analyses or claims changed"
     if old["code"] != job.code:
         parts = _code(results, old["code"])
         changed = difference(parts, job.code_parts) if parts else []

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from orrery.provenance.canonical import digest
+from orrery.provenance.canonical import digest, key_order
 
 STAGES = (
     "data",
@@ -59,6 +59,7 @@ class Job:
         return {
             "stage": self.stage,
             "settings": self.settings,
+            "order": key_order(self.settings),
             "code": self.code,
             "software": dict(self.software),
         }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from orrery.plan.entries import Entries
 from orrery.plan.job import Job
+from orrery.provenance.canonical import canonical
+
+SHOWN_IN_ORDER = ("comparisons", "figures", "claims", "reports", "publish")
+"""Stages whose results keep the order of conditions, analyses and claims; to all others order says nothing."""
 
 
 def make(
@@ -34,6 +39,8 @@ def make(
         extra: code entries beyond the script, ``module:definition`` or files.
     """
     code, parts = entries.code(script, extra)
+    if stage not in SHOWN_IN_ORDER:
+        settings = json.loads(canonical(settings))
     job = Job(stage, study, name, settings, code, entries.software(stage), dict(inputs), parts)
     # Computed here, one after the other, since a long chain of segments would overrun the stack later.
     _ = job.digest

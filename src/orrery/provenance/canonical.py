@@ -54,6 +54,15 @@ def digest(value: Any) -> str:
     return digest_bytes(canonical(value).encode("ascii"))
 
 
+def key_order(value: Any) -> str:
+    """Return a digest of the order of the keys in all mappings of ``value``, which ``digest`` does not see.
+
+    It is empty where all are sorted.
+    """
+    ordered = json.dumps(value)
+    return "" if ordered == json.dumps(value, sort_keys=True) else digest_bytes(ordered.encode())
+
+
 def _keys_are_strings(value: Any) -> bool:
     """Whether no key would be turned into a string without a word (``{1: …}`` would equal ``{"1": …}``)."""
     if isinstance(value, dict):

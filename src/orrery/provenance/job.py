@@ -33,7 +33,7 @@ def key(payload: Payload, inputs: Mapping[str, list[str]]) -> str:
         inputs: digest of the bytes of each input, by label.
     """
     own = {name: payload[name] for name in ("stage", "settings", "code", "software")}
-    return digest({**own, "inputs": inputs})
+    return digest({**own, "order": payload.get("order", ""), "inputs": inputs})
 
 
 def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
