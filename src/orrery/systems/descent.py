@@ -11,10 +11,11 @@ from jaxtyping import Float
 
 from orrery.numerics.streams import Streams
 from orrery.systems.objectives import OBJECTIVES, Objective
-from orrery.systems.starts import Grid, grid_starts
+from orrery.systems.starts import grid_starts
 from orrery.systems.system import Component, Runs, System
 
 if TYPE_CHECKING:
+    from orrery.systems.descent_settings import DescentSettings
     from orrery.systems.system import Batch, Byproducts, State
 
 Variable = Float[torch.Tensor, "run coordinate"]
@@ -43,13 +44,10 @@ def plain_descent(x: Variable, objective: Objective, rate: Rate, lower: float) -
 
 def descent_system(
     update: Callable[[Variable, Objective, Rate, float], Variable],
+    settings: DescentSettings,
     *,
     name: str,
     primal: Callable[[torch.Tensor], torch.Tensor],
-    objective: str,
-    rate: float,
-    lower: float,
-    start: Grid,
     dtype: torch.dtype,
     device: torch.device,
     streams: Streams,
@@ -58,16 +56,16 @@ def descent_system(
 
     Args:
         update: one of the maps above.
+        settings: objective, rate, lower end of the box, starts.
         name: name of the variable in the state.
         primal: takes the variable to x, where the objective is evaluated.
-        objective, rate, lower, start: as in the settings.
         dtype, device: of the state.
         streams: the stream ``init`` chooses the grid point.
     """
-    function = OBJECTIVES[objective]
+    function = OBJECTIVES[settings.objective]
 
     def initial(runs: Runs) -> State:
-        points = grid_starts(start, [streams.integer("init", seed) for seed in runs.seeds])
+        points = grid_starts(settings.start, [streams.integer("init", seed) for seed in runs.seeds])
         return {name: torch.tensor(points, dtype=dtype, device=device)}
 
     def batch(runs: Runs, t: int) -> Batch:
@@ -77,10 +75,10 @@ def descent_system(
         return function.total(primal(state[name]))
 
     def advance(state: State, batch: Batch, t: int) -> tuple[State, Byproducts]:
-        return {name: update(state[name], function, rate, lower)}, {"loss": loss(state)}
+        return {name: update(state[name], function, settings.rate, settings.lower)}, {"loss": loss(state)}
 
     return System(
-        components=(Component(name, (start.dimension,), "variable", ("coordinate",)),),
+        components=(Component(name, (settings.start.dimension,), "variable", ("coordinate",)),),
         initial=initial,
         batch=batch,
         advance=advance,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from orrery.config.closed import Closed
-from orrery.systems.starts import Grid
+from orrery.systems.descent_settings import DescentSettings
 
 if TYPE_CHECKING:
     import torch
@@ -16,16 +13,10 @@ if TYPE_CHECKING:
     from orrery.systems.system import System
 
 
-class Settings(Closed):
+class Settings(DescentSettings):
     """Online gradient descent in the dual variable u = log x: u <- clip(u - rate e^u f'(e^u), log lower, 0)."""
 
     kind: Literal["dual-descent"] = "dual-descent"
-    objective: Literal["tangent", "square", "quartic"] = Field(
-        "tangent", description="f(x) = sum over coordinates of tan x, x^2 or x^4"
-    )
-    rate: float = Field(gt=0, description="step size")
-    lower: float = Field(0.01, gt=0, lt=1, description="lower end of the box in x; the upper end is 1")
-    start: Grid = Field(description="grid of starts of u; seed n starts at grid point n")
 
 
 def build(
@@ -37,14 +28,5 @@ def build(
     from orrery.systems.descent import descent_system, dual_descent
 
     return descent_system(
-        dual_descent,
-        name="u",
-        primal=torch.exp,
-        objective=settings.objective,
-        rate=settings.rate,
-        lower=settings.lower,
-        start=settings.start,
-        dtype=dtype,
-        device=device,
-        streams=streams,
+        dual_descent, settings, name="u", primal=torch.exp, dtype=dtype, device=device, streams=streams
     )

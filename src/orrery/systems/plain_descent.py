@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from orrery.config.closed import Closed
-from orrery.systems.starts import Grid
+from orrery.systems.descent_settings import DescentSettings
 
 if TYPE_CHECKING:
     import torch
@@ -16,16 +13,10 @@ if TYPE_CHECKING:
     from orrery.systems.system import System
 
 
-class Settings(Closed):
+class Settings(DescentSettings):
     """Gradient descent on x in the same box: x <- clip(x - rate f'(x), lower, 1)."""
 
     kind: Literal["plain-descent"] = "plain-descent"
-    objective: Literal["tangent", "square", "quartic"] = Field(
-        "tangent", description="f(x) = sum over coordinates of tan x, x^2 or x^4"
-    )
-    rate: float = Field(gt=0, description="step size")
-    lower: float = Field(0.01, gt=0, lt=1, description="lower end of the box in x; the upper end is 1")
-    start: Grid = Field(description="grid of starts of x; seed n starts at grid point n")
 
 
 def build(
@@ -35,14 +26,5 @@ def build(
     from orrery.systems.descent import descent_system, plain_descent
 
     return descent_system(
-        plain_descent,
-        name="x",
-        primal=lambda x: x,
-        objective=settings.objective,
-        rate=settings.rate,
-        lower=settings.lower,
-        start=settings.start,
-        dtype=dtype,
-        device=device,
-        streams=streams,
+        plain_descent, settings, name="x", primal=lambda x: x, dtype=dtype, device=device, streams=streams
     )
