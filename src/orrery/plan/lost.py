@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orrery.plan.job import Job
 from orrery.plan.plan import Plan
 
 
@@ -19,16 +18,16 @@ def with_lost(plan: Plan, targets: Iterable[str]) -> list[str]:
     seen: set[str] = set()
     lost: dict[str, None] = {}
 
-    def visit(job: Job, present: bool) -> None:
+    # A stack and not a recursion: a chain of segments may be longer than Python's stack.
+    waiting = [plan.at(target) for target in wanted]
+    while waiting:
+        job = waiting.pop()
+        present = Path(plan.target(job)).exists()
         for upstream in job.upstream:
             target = plan.target(upstream)
-            there = Path(target).exists()
-            if present and not there:
+            if present and not Path(target).exists():
                 lost[target] = None
             if target not in seen:
                 seen.add(target)
-                visit(upstream, there)
-
-    for target in wanted:
-        visit(plan.at(target), Path(target).exists())
+                waiting.append(upstream)
     return list(dict.fromkeys([*wanted, *lost]))
