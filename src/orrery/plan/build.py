@@ -56,8 +56,10 @@ def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> 
             "report": (report,),
             "claims": (claims,),
             "figures": tuple(figures.values()),
+            "data": unique(job for jobs in datasets.values() for job in jobs),
             "trajectories": unique(job for jobs in trajectories.values() for job in jobs),
             "analyses": unique(job for one in analyses.values() for jobs in one.values() for job in jobs),
+            "comparisons": tuple(comparisons.values()),
         },
         extra=templates("costs.html"),
     )
