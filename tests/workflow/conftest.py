@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,33 @@ def _readable(output: str) -> str:
     if parts[1] == "store":
         return "/".join(parts[3:])
     return "" if parts[1] == "report" else parts[1]
+
+
+@cache
+def forker() -> subprocess.Popen[str]:
+    """A process with Snakemake imported; it ends with this one, which closes its input."""
+    command = [sys.executable, Path(__file__).with_name("forker.py")]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def forked(arguments: list[str], folder: Path, environment: dict[str, str]) -> Outcome:
+    """Run Snakemake in a fork of a process that has imported it already."""
+    process = forker()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place, "out"), Path(place, "err")
+        request = {
+            "folder": str(folder),
+            "environment": environment,
+            "arguments": arguments,
+            "out": str(out),
+            "err": str(err),
+        }
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        return Outcome(code, out.read_text(), err.read_text())
 
 
 class Laboratory:
@@ -107,8 +137,8 @@ class Laboratory:
 
     def dry(self, *arguments: str) -> set[str]:
         """The jobs that would run."""
-        outcome = self.snakemake("-n", *arguments)
-        assert outcome.code == 0, outcome.err
+        outcome = forked(self.command("-n", *arguments)[3:], self.folder, self.environment())
+        assert outcome.code == 0, outcome.out + outcome.err
         return outcome.jobs
 
     def build(self, *arguments: str, cores: int = 2) -> Outcome:
