@@ -178,6 +178,9 @@ def save(drawn: Drawn, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     written = {key: value for key, value in _SETTINGS.items() if key.startswith(("svg.", "pdf.", "savefig."))}
     with matplotlib.rc_context(cast("Any", written)):
+        # Laid out once: each format would lay the figure out again, and draw it once more for that.
+        drawn.figure.draw_without_rendering()
+        drawn.figure.set_layout_engine(None)
         drawn.figure.savefig(
             out / f"{drawn.name}.svg",
             format="svg",
