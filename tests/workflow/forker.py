@@ -12,7 +12,9 @@ import sys
 import traceback
 from typing import Any
 
-from snakemake.cli import main
+import pydantic
+import smart_open
+from snakemake.cli import get_argument_parser, main
 
 
 def run(request: dict[str, Any]) -> int:
@@ -38,6 +40,9 @@ def run(request: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
+    # What a start imports besides: plugins, and what nothing of ours is a part of.
+    get_argument_parser()
+    loaded = (pydantic, smart_open)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
