@@ -9,6 +9,7 @@ rule analyse:
         f"{RESULTS}/benchmarks/analyses/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/analyse.yaml"
+    threads: PLAN.execution["threads"]
     params:
         job=payload,
     script:

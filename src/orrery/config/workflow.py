@@ -16,7 +16,7 @@ from orrery.config.sections import Count, Device
 class Parallelism(Closed):
     """How much of the machine one job uses; results never depend on it."""
 
-    threads: Count = Field(2, description="threads of one analysis job; training uses one")
+    threads: Count = Field(1, description="threads of one analysis job; training uses one")
     dask: Literal["threads", "synchronous"] = Field(
         "threads", description="Dask scheduler of an analysis; synchronous for debugging"
     )
