@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of
-from orrery.stages.sources import open_results, open_trajectory
+from orrery.stages.sources import open_results, open_trajectory, set_scheduler
 
 
 def analyse(payload: Mapping[str, Any], out: Path) -> None:
     """Analyse every condition of the payload; the results of several go to a folder each."""
+    set_scheduler(payload)
     conditions = payload["settings"]["conditions"]
     gathered = payload["name"].endswith("/all") and payload["name"].count("/") == 2
     for name, described in conditions.items():
@@ -22,13 +23,10 @@ def analyse(payload: Mapping[str, Any], out: Path) -> None:
 
 
 def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, Any], out: Path) -> None:
-    import dask
-
     from orrery.analyses.api import Context
     from orrery.analyses.results import write_result
     from orrery.config import extensions
 
-    execution = payload["execution"]
     module = extensions.load("analyses", described["settings"]["method"])
     settings = module.Settings.model_validate(described["settings"])
     manifests = payload["inputs"][name]
@@ -40,11 +38,10 @@ def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, 
     context = Context(
         condition=name,
         axes=described["axes"],
-        workers=execution["threads"],
+        workers=payload["execution"]["threads"],
         system=_system(payload, name, described),
     )
-    with dask.config.set(scheduler=execution["dask"], num_workers=execution["threads"]):
-        write_result(module.analyse(source, settings, context), out)
+    write_result(module.analyse(source, settings, context), out)
 
 
 def _system(payload: Mapping[str, Any], name: str, described: Mapping[str, Any]) -> Callable[[], Any] | None:

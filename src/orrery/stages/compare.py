@@ -9,13 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orrery.stages.sources import open_sources, settings_of
+from orrery.stages.sources import open_sources, set_scheduler, settings_of
 
 
 def compare(payload: Mapping[str, Any], out: Path) -> None:
     """Write the comparison, where the method has one, as ``result.zarr`` and its numbers as JSON."""
     from orrery.analyses.results import write_result
 
+    set_scheduler(payload)
     module, settings = settings_of(payload)
     sources = open_sources(payload)
     comparison = None

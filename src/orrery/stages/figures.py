@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of
-from orrery.stages.sources import open_sources, settings_of
+from orrery.stages.sources import open_sources, set_scheduler, settings_of
 
 
 def draw(payload: Mapping[str, Any], out: Path) -> None:
@@ -18,6 +18,7 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.figures.style import save
     from orrery.report.figures_page import write_figures_page
 
+    set_scheduler(payload)
     module, settings = settings_of(payload)
     manifests = payload["inputs"].get("comparison", [])
     store = store_of(Path(manifests[0])) if manifests else None
