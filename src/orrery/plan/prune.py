@@ -36,7 +36,9 @@ def unnamed(plans: Iterable[Plan], root: Path) -> list[Path]:
         if any(parent in keep or "@" in parent.name for parent in path.parents):
             continue
         if path.is_dir():
-            if path not in keep:
+            # A job of the plan may be writing its result at this moment, under the name that it has until it is whole.
+            writing = path.suffix == ".partial" and path.with_suffix("") in stems
+            if path not in keep and not writing:
                 found.append(path)
         elif path.with_suffix("") not in stems:
             found.append(path)
