@@ -68,8 +68,10 @@ def main(name: str, store: str) -> dict[str, Any]:
 
 def _by_orrery(store: str) -> dict[str, Any]:
     from orrery.numerics.gram import delay_gram, estimate_from_gram, gram_matrix
+    from orrery.stages.sources import set_scheduler
     from orrery.trajectory.trajectory import Trajectory
 
+    set_scheduler({"execution": {"dask": "threads", "threads": 1}})
     start = time.perf_counter()
     states = Trajectory.open(store).array().data[0]
     gram = gram_matrix(states)

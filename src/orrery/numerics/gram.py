@@ -11,6 +11,7 @@ from typing import Any
 
 import dask
 import dask.array
+import dask.threaded
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from orrery.config.errors import OrreryError
 from orrery.numerics.embedding import check_length
 from orrery.numerics.spectrum import Spectrum, gram_spectrum
 
-PANEL = 512
+PANEL = 1024
 """Rows of a panel of the product; fixed, so that the bits do not depend on the number of workers."""
 
 
@@ -43,17 +44,21 @@ def gram_matrix(
     for first in range(0, components, chunk):
         part = states[:, first : first + chunk]
         if isinstance(part, dask.array.Array):
-            part = part.compute(scheduler="threads", num_workers=workers)
+            part = part.compute(scheduler=dask.threaded.get, num_workers=workers)
         block = np.ascontiguousarray(part, dtype=kind)
         tasks = [_add_panel(total, block, start) for start in range(0, rows, PANEL)]
-        dask.compute(*tasks, scheduler="threads", num_workers=workers)
+        dask.compute(*tasks, scheduler=dask.threaded.get, num_workers=workers)
     return np.tril(total) + np.tril(total, -1).T
 
 
 @dask.delayed
 def _add_panel(total: np.ndarray, block: np.ndarray, start: int) -> None:
     stop = min(start + PANEL, len(total))
-    total[start:stop, :stop] += block[start:stop] @ block[:stop].T
+    panel = block[start:stop]
+    # A product of a matrix with its own transpose takes half of the work: NumPy calls BLAS's syrk for it.
+    total[start:stop, start:stop] += panel @ panel.T
+    if start:
+        total[start:stop, :start] += panel @ block[:start].T
 
 
 def delay_gram(
