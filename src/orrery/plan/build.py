@@ -9,7 +9,7 @@ from orrery.config.study import Condition, ResolvedStudy
 from orrery.config.workflow import WorkflowConfig
 from orrery.plan.analyses import AnalysisPlanner
 from orrery.plan.entries import Entries
-from orrery.plan.job import Job
+from orrery.plan.job import STAGES, Job
 from orrery.plan.make import make
 from orrery.plan.plan import Plan, StudyJobs, unique
 from orrery.plan.templates import templates
@@ -125,18 +125,7 @@ def _report(
                 name: {condition: [job.digest for job in jobs] for condition, jobs in by_condition.items()}
                 for name, by_condition in analyses.items()
             },
-            "software": {
-                stage: entries.software(stage)
-                for stage in (
-                    "data",
-                    "trajectories",
-                    "analyses",
-                    "comparisons",
-                    "figures",
-                    "claims",
-                    "reports",
-                )
-            },
+            "software": {stage: entries.software(stage) for stage in STAGES},
         },
     }
     return make(
