@@ -45,6 +45,20 @@ def best_of(contenders: Mapping[str, Callable[[], Any]], repeats: int) -> dict[s
     return best
 
 
+def pairs_of(first: Callable[[], Any], second: Callable[[], Any], repeats: int) -> list[tuple[float, float]]:
+    """Seconds of the two, one right after the other, again and again: for differences as small as the noise."""
+    pairs = []
+    for _ in range(repeats):
+        seconds = []
+        for contender in (first, second):
+            gc.collect()
+            start = time.perf_counter()
+            contender()
+            seconds.append(time.perf_counter() - start)
+        pairs.append((seconds[0], seconds[1]))
+    return pairs
+
+
 def in_process(module: str, *arguments: str) -> dict[str, Any]:
     """Run ``module.main(*arguments)`` in a process of its own; return its answer with its peak memory in MB."""
     command = [sys.executable, "-m", "benchmarks.measure", module, *arguments]

@@ -35,7 +35,7 @@ def run(folder: Path) -> Section:
         ) as writer:
             for step, state in enumerate(shaped):
                 writer.record(step, state)
-            writer.close([0], [len(states) - 1])
+            writer.close(np.zeros(1, np.int64), np.array([len(states) - 1]))
 
     def append() -> None:
         with raw.open("wb", buffering=0) as file:
