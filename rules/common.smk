@@ -3,8 +3,10 @@ from pathlib import Path
 
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
-from orrery.plan.explain import keep_code
+from orrery.plan.explain import keep_code, stale
 from orrery.plan.lost import with_lost
+from orrery.plan.outdated import KEPT, find_outdated, set_trigger
+from orrery.provenance.records import Records
 
 # A mistake in the config is one sentence and exit code 1; what Snakemake would print of it is a traceback.
 try:
@@ -18,6 +20,9 @@ configfile: "config.yaml"
 
 try:
     PLAN = load_plan("config.yaml", config, Path(workflow.basedir))
+    OUTDATED = find_outdated(PLAN, Records(KEPT))
+    STALE = stale(PLAN, OUTDATED)
+    TRIGGER = set_trigger(OUTDATED) if OUTDATED else None
 except OrreryError as error:
     sys.exit(str(error))
 
@@ -36,11 +41,15 @@ def reads(stage):
 
 
 def inputs(target):
-    """Inputs of a target by the plan; a target that is not of the plan ends the run with a sentence."""
+    """Inputs of a target by the plan; a target that is not of the plan ends the run with a sentence.
+
+    What they hold counts and not their times, unless they are made in this run.
+    """
     try:
-        return PLAN.inputs(target)
+        found = [path if path in STALE else ancient(path) for path in PLAN.inputs(target)]
     except OrreryError as error:
         sys.exit(str(error))
+    return [*found, TRIGGER] if target in OUTDATED else found
 
 
 def payload(wildcards, output):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from orrery.plan.job import Job
@@ -13,23 +14,31 @@ from orrery.provenance.code import difference
 from orrery.provenance.manifest import write_atomically
 
 MOST_CHANGES = 4
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def stale(plan: Plan) -> dict[str, Job]:
-    """Return the jobs that a dry run lists for the whole plan, by target, each after those that it reads."""
+def stale(plan: Plan, outdated: Mapping[str, str] = NOTHING) -> dict[str, Job]:
+    """Return the jobs that a dry run lists for the whole plan, by target, each after those that it reads.
+
+    Args:
+        plan: the plan.
+        outdated: targets that are there but must be made again, as ``find_outdated`` finds them.
+    """
     found: dict[str, Job] = {}
     for target, job in plan.jobs.items():
-        if not Path(target).is_file() or any(plan.target(upstream) in found for upstream in job.upstream):
+        absent = target in outdated or not Path(target).is_file()
+        if absent or any(plan.target(upstream) in found for upstream in job.upstream):
             found[target] = job
     return found
 
 
-def explain(plan: Plan) -> Iterator[str]:
+def explain(plan: Plan, outdated: Mapping[str, str] = NOTHING) -> Iterator[str]:
     """Yield one line for every stale job: what changed since the nearest earlier result, or what is new."""
-    jobs = stale(plan)
+    jobs = stale(plan, outdated)
     for target, job in jobs.items():
         readers = [plan.target(upstream) for upstream in job.upstream if plan.target(upstream) in jobs]
-        yield f"{job.stage}/{job.name}: {_reason(plan, target, job, readers)}"
+        reason = outdated.get(target) or _reason(plan, target, job, readers)
+        yield f"{job.stage}/{job.name}: {reason}"
 
 
 def _reason(plan: Plan, target: str, job: Job, upstream: list[str]) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import load_plan
 from orrery.plan.explain import explain as explain_plan
+from orrery.plan.outdated import KEPT, find_outdated
 from orrery.plan.plan import Plan
 from orrery.plan.prune import unnamed
 from orrery.provenance.manifest import verify as verify_manifest
+from orrery.provenance.records import Records
 
 PRUNE = "ORRERY_PRUNE"
 
@@ -44,7 +46,8 @@ def verify(config: Mapping[str, Any], home: Path) -> list[str]:
 
 def explain(config: Mapping[str, Any], home: Path) -> list[str]:
     """Say for every stale job in one line what changed since the nearest earlier result."""
-    return list(explain_plan(load_plan("config.yaml", config, home))) or ["nothing is stale"]
+    plan = load_plan("config.yaml", config, home)
+    return list(explain_plan(plan, find_outdated(plan, Records(KEPT)))) or ["nothing is stale"]
 
 
 def prune(config: Mapping[str, Any], home: Path) -> list[str]:

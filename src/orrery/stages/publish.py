@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of, write_atomically
+from orrery.provenance.records import Records
 
 PUBLISHED_FOLDERS = ("figures", "tables")
 
@@ -61,8 +62,14 @@ def _open_place(payload: Mapping[str, Any]) -> Path:
 
 
 def _close_place(payload: Mapping[str, Any]) -> None:
-    marker = {"study": payload["study"], "digest": payload["digest"]}
+    inputs = {label: [_digest_of(Path(path)) for path in paths] for label, paths in payload["inputs"].items()}
+    marker = {"study": payload["study"], "digest": payload["digest"], "inputs": inputs}
     write_atomically(Path(payload["target"]), json.dumps(marker).encode())
+
+
+def _digest_of(target: Path) -> str:
+    record = Records(None).read(target)
+    return record.digest if record else ""
 
 
 def _targets(payload: Mapping[str, Any]) -> list[str]:
