@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -70,6 +72,13 @@ def test_the_reference_is_that_of_the_models() -> None:
     module = builder()
     text = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
     assert text == module.generate(), "run python docs/build_reference.py --write"
+
+
+def test_the_change_table_is_that_of_the_tests() -> None:
+    """Run apart, since the tests that it reads are perhaps being run here under another name."""
+    command = [sys.executable, REPOSITORY / "docs" / "build_rebuilt.py"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_two_headings_of_the_reference_are_the_same() -> None:

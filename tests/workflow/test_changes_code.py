@@ -9,6 +9,7 @@ import shutil
 from typing import Any
 
 import pytest
+from tests.workflow.table import add, holds
 
 PAGES = {"report tiny", "report descent", "publish tiny", "publish descent", "index"}
 CLAIMED = {"claims tiny", "claims descent", *PAGES}
@@ -48,12 +49,27 @@ FUNCTIONS: dict[tuple[str, str], set[str]] = {
 }
 
 
+for (_file, _function), _jobs in FUNCTIONS.items():
+    add(
+        "code",
+        f"the function `{_function}` of `{_file}`",
+        _jobs,
+        "test_changes_code::test_a_function_that_changes",
+    )
+
+
 @pytest.mark.parametrize(("file", "function"), FUNCTIONS)
 def test_a_function_that_changes(lab: Any, file: str, function: str) -> None:
     lab.change_function(file, function)
     assert lab.dry() == FUNCTIONS[file, function]
 
 
+@holds(
+    "code",
+    "a colour in `plot` of a user's analysis",
+    {"figures descent/spread", "report descent", "publish descent", "index"},
+)
+@holds("code", "a colour of all figures", {*DRAWN, *PAGES})
 def test_a_colour(lab: Any) -> None:
     """Of one analysis, then of all figures."""
     lab.replace("spread.py", 'COLOUR = "#0072b2"', 'COLOUR = "#d55e00"')
@@ -62,12 +78,15 @@ def test_a_colour(lab: Any) -> None:
     assert lab.dry() == {*DRAWN, *PAGES}
 
 
+@holds("code", "the template of the report", PAGES)
 def test_a_template(lab: Any) -> None:
     template = lab.path("src/orrery/report/templates/study.html")
     template.write_text(template.read_text() + "<!-- changed -->\n")
     assert lab.dry() == PAGES
 
 
+@holds("code", "comments, docstrings, formatting and a function nobody calls, in every file", ())
+@holds("code", "`touch` on every file", ())
 def test_comments_docstrings_and_formatting(lab: Any) -> None:
     """In every file at once, and then the time of every file."""
     files = [*lab.path("src").rglob("*.py"), *lab.path("scripts").glob("*.py"), lab.path("spread.py")]
@@ -94,28 +113,6 @@ def reworded(text: str) -> str:
     return "".join(lines) + "\n\n\ndef _nobody_calls_this():\n    return 0\n"
 
 
-def test_versions_of_packages(lab: Any) -> None:
-    """What a package is used for: analyses only, pages only; the part of a version that names the build is none."""
-    packages = lab.path("src")
-    expected = {
-        ("scipy", "99.0.0"): ANALYSED,
-        ("jinja2", "99.0.0"): {*DRAWN, *PAGES},
-        ("torch", f"{installed('torch')}+other"): set(),
-    }
-    for (package, version), jobs in expected.items():
-        folder = packages / f"{package}-{version}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        assert lab.dry() == jobs, package
-        shutil.rmtree(folder)
-
-
-def installed(package: str) -> str:
-    import importlib.metadata
-
-    return importlib.metadata.version(package).partition("+")[0]
-
-
 def test_new_code_that_gives_the_same_bytes_spares_what_reads_them(lab: Any) -> None:
     """The analysis is made again with the bytes that it had; of what reads it, only the other colour is drawn."""
     drawing = lab.path("results/descent/figures/spread-spread.svg")
@@ -139,3 +136,42 @@ def stage(name: str) -> str:
 
 def log_of(lab: Any, manifest: str) -> str:
     return lab.path(f"results/logs/{manifest.removesuffix('.json')}.log").read_text()
+
+
+@holds(
+    "code",
+    "a local variable renamed",
+    {"analyse descent/spread/all", *of("descent", COMPARED)},
+    "Names are part of the syntax tree; readers take over.",
+)
+def test_a_local_name(lab: Any) -> None:
+    """Renamed, it may rebuild what the function makes, since nothing tells it from other code; the bytes stay."""
+    lab.replace("spread.py", "deviation = source", "result = source")
+    lab.replace("spread.py", "deviation.drop_vars", "result.drop_vars")
+    assert lab.dry() == {"analyse descent/spread/all", *of("descent", COMPARED)}
+
+
+@holds("code", "the text of a rule: log, threads, resources", ())
+@holds("config", "the number of cores", ())
+def test_how_rules_are_written(lab: Any) -> None:
+    """Another log, more threads, a resource: rules say where jobs run, not what they make."""
+    lab.replace(
+        "rules/train.smk",
+        '    log:\n        f"{RESULTS}/logs/',
+        '    threads: 2\n    log:\n        f"{RESULTS}/notes/',
+    )
+    lab.replace(
+        "rules/analyse.smk", "rule compare:\n", "rule compare:\n    resources:\n        mem_mb=1000,\n"
+    )
+    assert lab.dry() == set()
+    assert lab.dry("--cores", "1") == set()
+
+
+@holds("code", "a fresh clone beside existing results, `.snakemake` deleted", ())
+def test_a_fresh_clone_beside_the_results(lab: Any, clone: Any) -> None:
+    """All code written anew, with the times of now, and nothing of what Snakemake or Orrery noted."""
+    for name in (".snakemake", ".orrery-cache", "src", "scripts", "rules"):
+        shutil.rmtree(lab.path(name))
+    for name in ("src", "scripts", "rules"):
+        shutil.copytree(clone.path(name), lab.path(name), copy_function=shutil.copyfile)
+    assert lab.dry() == set()

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.workflow.table import holds
+
 TINY = "studies/tiny.yaml"
 DAMAGED = "tiny/slow/block=000,steps=0-10"
 LOST = "tiny/fast/block=000,steps=10-20"
@@ -30,6 +32,12 @@ READERS = {
 """What reads the damaged trajectory or the lost one."""
 
 
+@holds("results", "`.snakemake` deleted", ())
+@holds(
+    "results",
+    "`.snakemake` deleted and a claim's criterion changed",
+    {"claims tiny", "report tiny", "publish tiny", "index"},
+)
 def test_no_records_of_snakemake(lab: Any) -> None:
     shutil.rmtree(lab.path(".snakemake"))
     assert lab.dry() == set()
@@ -37,6 +45,7 @@ def test_no_records_of_snakemake(lab: Any) -> None:
     assert lab.dry() == {"claims tiny", "report tiny", "publish tiny", "index"}
 
 
+@holds("results", "results moved to another folder", ())
 def test_moved_elsewhere(lab: Any, tmp_path: Path) -> None:
     """A clone of the repository, put beside results that were made in another folder."""
     shutil.rmtree(lab.path(".snakemake"))
