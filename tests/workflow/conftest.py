@@ -147,6 +147,13 @@ class Laboratory:
         assert outcome.code == 0, outcome.out + outcome.err
         return outcome
 
+    def settles(self, expected: set[str]) -> None:
+        """A dry run lists exactly these jobs, and none after they were run."""
+        assert self.dry() == expected
+        if expected:
+            self.build()
+            assert self.dry() == set()
+
     def replace(self, name: str, old: str, new: str) -> None:
         """Replace the one place of a file that says ``old``; the file's time becomes now."""
         path = self.path(name)

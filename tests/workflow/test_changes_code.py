@@ -61,7 +61,7 @@ for (_file, _function), _jobs in FUNCTIONS.items():
 @pytest.mark.parametrize(("file", "function"), FUNCTIONS)
 def test_a_function_that_changes(lab: Any, file: str, function: str) -> None:
     lab.change_function(file, function)
-    assert lab.dry() == FUNCTIONS[file, function]
+    lab.settles(FUNCTIONS[file, function])
 
 
 @holds(
@@ -75,14 +75,14 @@ def test_a_colour(lab: Any) -> None:
     lab.replace("spread.py", 'COLOUR = "#0072b2"', 'COLOUR = "#d55e00"')
     assert lab.dry() == {"figures descent/spread", "report descent", "publish descent", "index"}
     lab.replace("src/orrery/figures/style.py", '"blue": "#0072b2"', '"blue": "#0072b3"')
-    assert lab.dry() == {*DRAWN, *PAGES}
+    lab.settles({*DRAWN, *PAGES})
 
 
 @holds("code", "the template of the report", PAGES)
 def test_a_template(lab: Any) -> None:
     template = lab.path("src/orrery/report/templates/study.html")
     template.write_text(template.read_text() + "<!-- changed -->\n")
-    assert lab.dry() == PAGES
+    lab.settles(PAGES)
 
 
 @holds("code", "comments, docstrings, formatting and a function nobody calls, in every file", ())
@@ -148,7 +148,7 @@ def test_a_local_name(lab: Any) -> None:
     """Renamed, it may rebuild what the function makes, since nothing tells it from other code; the bytes stay."""
     lab.replace("spread.py", "deviation = source", "result = source")
     lab.replace("spread.py", "deviation.drop_vars", "result.drop_vars")
-    assert lab.dry() == {"analyse descent/spread/all", *of("descent", COMPARED)}
+    lab.settles({"analyse descent/spread/all", *of("descent", COMPARED)})
 
 
 @holds("code", "the text of a rule: log, threads, resources", ())

@@ -192,7 +192,7 @@ def test_jobs_that_a_change_makes_stale(lab: Any, change: str) -> None:
     edits, expected = CHANGES[change]
     for name, old, new in edits:
         lab.replace(name, old, new)
-    assert lab.dry() == expected
+    lab.settles(expected)
 
 
 @holds("config", "a study that is added", {job.replace("descent", "again") for job in ALL_OF_DESCENT})
@@ -200,7 +200,7 @@ def test_a_study_that_is_added(lab: Any) -> None:
     text = lab.path(DESCENT).read_text()
     lab.path("studies/again.yaml").write_text(text)
     lab.replace("config.yaml", "[tiny, descent]", "[tiny, descent, again]")
-    assert lab.dry() == {job.replace("descent", "again") for job in ALL_OF_DESCENT}
+    lab.settles({job.replace("descent", "again") for job in ALL_OF_DESCENT})
 
 
 @holds("config", "a rate changed, built, and changed back", {"publish descent", "index"})

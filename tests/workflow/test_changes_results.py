@@ -23,12 +23,15 @@ SPREAD = {"analyse descent/spread/all", *of("descent", COMPARED)}
 def test_no_records_of_snakemake_and_another_rate(lab: Any) -> None:
     shutil.rmtree(lab.path(".snakemake"))
     lab.replace(TINY, RATE, RATE.replace("0.1", "0.15"))
-    assert lab.dry() == {*TRAINED, *READ}
+    lab.settles({*TRAINED, *READ})
 
 
 @holds("results", "an upstream trained alone with `--until train`, after a change of its rate", READ)
 def test_upstream_alone(lab: Any) -> None:
     lab.replace(TINY, RATE, RATE.replace("0.1", "0.15"))
+    # Snakemake 9.27 ends such a run with an error where one such job reads another, so the second segment waits.
+    lab.snakemake("--until", "train")
+    assert lab.dry() == {max(TRAINED), *READ}
     lab.build("--until", "train")
     assert lab.dry() == READ
     lab.build()
