@@ -53,7 +53,7 @@ def random_walk(seed: int, steps: int, entries: int) -> Float[np.ndarray, "step 
 
 
 def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dataset:
-    """See :func:`orrery.analyses.principal_components.analyse`."""
+    """Components of each seed; see :func:`orrery.analyses.principal_components.analyse`."""
     if isinstance(source, xr.Dataset) and source.attrs.get("kind") == "gram":
         if source.attrs["group"] != "seed":
             raise OrreryError(

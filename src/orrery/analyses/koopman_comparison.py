@@ -131,7 +131,12 @@ def _distance(a: Complex[np.ndarray, " mode"], b: Complex[np.ndarray, " mode"]) 
 
 
 def shared_seeds(sources: Mapping[str, xr.Dataset], pair: Sequence[str]) -> list[int]:
-    """Seeds that both conditions have; with one spectrum per condition, the first of each stands for it."""
+    """Seeds that both conditions have; with one spectrum per condition, the first of each stands for it.
+
+    Args:
+        sources: by condition, with the coordinate ``seed(seed)``.
+        pair: names of two conditions.
+    """
     first, second = (sources[name]["seed"].values.tolist() for name in pair)
     return [seed for seed in first if seed in second]
 

@@ -61,7 +61,13 @@ class Means:
 
 
 def blocks_of(comparison: xr.Dataset, pair: Sequence[str], place: int) -> Blocks:
-    """Cut the blocks of a pair out of the matrix of all distances."""
+    """Cut the blocks of a pair out of the matrix of all distances.
+
+    Args:
+        comparison: with ``distance(level, row, column)``, ``member_condition(row)`` and ``member_seed(row)``.
+        pair: names of two conditions.
+        place: along ``level``.
+    """
     names = list(comparison.attrs["conditions"])
     matrix = comparison["distance"].values[place]
     owner, seeds = comparison["member_condition"].values, comparison["member_seed"].values
@@ -81,7 +87,7 @@ def blocks_of(comparison: xr.Dataset, pair: Sequence[str], place: int) -> Blocks
 
 
 def within_of(comparison: xr.Dataset, name: str, place: int) -> Float[np.ndarray, "seed seed"]:
-    """Distances among the seeds of one condition."""
+    """Distances among the seeds of one condition; see :func:`blocks_of`."""
     return blocks_of(comparison, (name, name), place).first
 
 
