@@ -12,13 +12,13 @@ from matplotlib.patches import Circle, Rectangle
 from orrery.figures.style import GRID, INK, MUTED, ON_DARK, ON_LIGHT, SEQUENTIAL, SURFACE, mark
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Complex, Float, Real
+    from jaxtyping import Bool, Float, Inexact, Real
     from matplotlib.axes import Axes
 
 
 def complex_plane(
     ax: Axes,
-    spectra: Mapping[str, Complex[np.ndarray, "*shape"]],
+    spectra: Mapping[str, Inexact[np.ndarray, " ..."]],
     *,
     inset: bool = True,
     marks: Mapping[str, int] | None = None,
