@@ -105,6 +105,7 @@ def estimate_from_gram(
 
     Raises:
         RankError: the rank cannot be resolved.
+        OrreryError: the stride leaves no pair, or an eigenvalue is not finite.
     """
     if runs is not None:
         members = np.asarray(runs)
