@@ -49,6 +49,12 @@ class Group:
     """Entries of the embedded state per block; unknown (very large) for a Gram matrix."""
 
     def estimator(self, delays: int, path: str, wanted: Wanted, *, centred: bool) -> Estimator:
+        """The estimator of the group at one number of delays; ``centred`` takes the mean state of the group away.
+
+        Raises:
+            OrreryError: a path that needs the states of a Gram matrix, no convergence, values that are not finite, too
+                few steps.
+        """
         if self.is_gram:
             return gram_estimator(centred_gram(self.data) if centred else self.data, delays, path)
         states = self.data - self.data.mean(axis=(0, 1)) if centred else self.data
