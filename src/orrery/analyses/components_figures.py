@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
-    """Paths of all seeds in their first two components, and shares of variance."""
+    """Paths of all seeds in their first two components, and shares of variance.
+
+    Args:
+        sources: by condition, what :func:`orrery.analyses.principal_components.analyse` gives.
+    """
     return [_paths(sources), _shares(sources)]
 
 

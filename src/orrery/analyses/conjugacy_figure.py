@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(comparison: xr.Dataset, settings: Settings) -> Figure:
-    """Gap and distance against the value of the sequence, both axes logarithmic."""
+    """``gap(place)`` and ``distance(place)`` against the value of the sequence, both axes logarithmic."""
     value = comparison["value"].values
     figure = style.figure("single", 62)
     ax = figure.subplots()

@@ -161,7 +161,7 @@ def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Contex
 
 
 def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset:
-    """Distances between all spectra; see :mod:`orrery.analyses.koopman_comparison`."""
+    """Distances between all spectra; see :func:`orrery.analyses.koopman_comparison.compare_spectra`."""
     from orrery.analyses.koopman_comparison import compare_spectra
 
     return compare_spectra(sources, settings.compare or Compare())
@@ -170,7 +170,16 @@ def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset
 def numbers(
     comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
 ) -> list[Number]:
-    """Distances with intervals and floors, tests, controls."""
+    """Distances with intervals and floors, tests, controls.
+
+    Args:
+        comparison: from :func:`compare`.
+        sources: by condition, from :func:`analyse`.
+        settings: of the analysis.
+
+    Raises:
+        OrreryError: there is no comparison.
+    """
     from orrery.analyses.koopman_numbers import publish
 
     if comparison is None:
@@ -181,7 +190,16 @@ def numbers(
 def plot(
     comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
 ) -> list[Figure]:
-    """Spectra, distance matrices with floors, sensitivity, ladder."""
+    """Spectra, distance matrices with floors, sensitivity, ladder.
+
+    Args:
+        comparison: from :func:`compare`.
+        sources: by condition, from :func:`analyse`.
+        settings: of the analysis.
+
+    Raises:
+        OrreryError: there is no comparison.
+    """
     from orrery.analyses.koopman_figures import draw
 
     if comparison is None:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Spectra, a matrix of distances with floors per number of delays, sensitivity, ladder."""
+    """Spectra, a matrix of distances with floors per number of delays, sensitivity, ladder.
+
+    Args:
+        comparison: from :func:`orrery.analyses.koopman_comparison.compare_spectra`.
+        sources: by condition, from :func:`orrery.analyses.koopman.analyse`.
+        settings: of the analysis.
+    """
     from orrery.analyses.koopman import Compare
 
     chosen = settings.compare or Compare()
@@ -55,7 +61,13 @@ def said(settings: Settings) -> str:
 
 
 def delays_in_words(sources: Mapping[str, xr.Dataset], names: list[str], level: int) -> str:
-    """Delays of a level in words; each condition's own where they differ."""
+    """Delays of a level in words; each condition's own where they differ.
+
+    Args:
+        sources: by condition, with the coordinate ``delays(delays)``.
+        names: conditions that are named.
+        level: a number of delays, or -1 where each condition has its own.
+    """
     if level >= 0:
         return f"{level} delays"
     return "delays " + ", ".join(f"{int(sources[name]['delays'].values[0])} for {name}" for name in names)

@@ -12,13 +12,13 @@ from matplotlib.patches import Circle, Rectangle
 from orrery.figures.style import GRID, INK, MUTED, ON_DARK, ON_LIGHT, SEQUENTIAL, SURFACE, mark
 
 if TYPE_CHECKING:
-    from jaxtyping import Complex, Float
+    from jaxtyping import Bool, Float, Inexact, Real
     from matplotlib.axes import Axes
 
 
 def complex_plane(
     ax: Axes,
-    spectra: Mapping[str, Complex[np.ndarray, "*shape"]],
+    spectra: Mapping[str, Inexact[np.ndarray, " ..."]],
     *,
     inset: bool = True,
     marks: Mapping[str, int] | None = None,
@@ -295,23 +295,23 @@ def sensitivity_strip(
 
 def curves_of_runs(
     ax: Axes,
-    steps: np.ndarray,
+    steps: Real[np.ndarray, " step"],
     values: Float[np.ndarray, "run step"],
     label: str,
     *,
     index: int = 0,
-    diverged: np.ndarray | None = None,
+    diverged: Bool[np.ndarray, " run"] | None = None,
     thin: bool = True,
 ) -> None:
     """All runs of a condition as thin curves, their median and 25-75 % band; diverged runs are counted in the legend.
 
     Args:
         ax: where to draw.
-        steps: optimizer steps, shape (step,).
+        steps: optimizer steps, or their means where the curves are averaged over stretches.
         values: one row per run; NaN after a divergence.
         label: name of the condition.
         index: number of its look (``style.mark``).
-        diverged: boolean per run; where absent, a run whose last value is not finite counts as diverged.
+        diverged: where absent, a run whose last value is not finite counts as diverged.
         thin: draw the single runs; rasterised, so that hundreds of runs stay small in a file.
     """
     values = np.asarray(values, dtype=float)
