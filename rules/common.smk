@@ -4,7 +4,7 @@ from pathlib import Path
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code
-from orrery.plan.lost import with_lost
+from orrery.plan.lost import with_lost, withdraw_markers
 
 # A mistake in the config is one sentence and exit code 1; what Snakemake would print of it is a traceback.
 try:
@@ -23,6 +23,11 @@ except OrreryError as error:
 
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/store"
+
+
+# Only where a run begins: the processes of its jobs read this file too, while others publish.
+if workflow.is_main_process:
+    withdraw_markers(PLAN)
 
 
 wildcard_constraints:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from orrery.config.errors import OrreryError
 from orrery.plan.entries import Entries
 from orrery.plan.job import Job
+from orrery.plan.lost import withdraw_markers
 from orrery.plan.make import make
 from orrery.plan.plan import Plan
 
@@ -73,3 +77,21 @@ def test_upstream_digests_enter_the_digest() -> None:
 def test_an_unknown_target_is_told_in_a_sentence() -> None:
     with pytest.raises(OrreryError, match="make no such result"):
         Plan("results", {}, chain(1)).at("results/other.json")
+
+
+def test_a_marker_stands_as_long_as_all_that_it_names_is_there(tmp_path: Path) -> None:
+    index = make(NoCode(), "publish", "index", study="", name="report", settings={}, inputs={})
+    plan = Plan(str(tmp_path), {}, index)
+    marker = Path(plan.target(index))
+    assert withdraw_markers(plan) == []
+    (marker.parent / "figures").mkdir(parents=True)
+    files = ["index.html", "figures/a.svg"]
+    for text in (json.dumps({"files": files}), json.dumps({}), "not JSON"):
+        for name in files:
+            (marker.parent / name).touch()
+        marker.write_text(text)
+        assert withdraw_markers(plan) == []
+        (marker.parent / files[1]).unlink()
+        named = "files" in text
+        assert withdraw_markers(plan) == ([str(marker)] if named else [])
+        assert marker.exists() is not named

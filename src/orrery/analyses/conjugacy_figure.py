@@ -34,7 +34,12 @@ def draw(comparison: xr.Dataset, settings: Settings) -> Figure:
         )
     gap = comparison["gap"].values
     ax.loglog(
-        value, gap[0] * value / value[0], color=style.MUTED, linewidth=0.7, linestyle=":", label="slope 1"
+        value,
+        gap[0] * value / value[0],
+        color=style.MUTED,
+        linewidth=style.line(0.7),
+        linestyle=":",
+        label="slope 1",
     )
     ax.set_xlabel(settings.quantity)
     ax.set_ylabel("gap, distance")

@@ -132,7 +132,9 @@ class Settings(AnalysisSettings):
     controls: bool = Field(
         True, description="false: the headline spectra only, without stride, splits and sweep"
     )
-    compare: Compare | None = None
+    compare: Compare | None = Field(
+        None, description="what is compared with what; no pairs and no floors where absent"
+    )
 
 
 def scope(settings: Settings) -> str:

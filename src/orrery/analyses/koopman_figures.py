@@ -197,7 +197,12 @@ def _ladder(comparison: xr.Dataset, settings: Settings, place: int) -> Figure:
     ax.plot(values, rows, linestyle="none", marker=look.marker, color=look.colour)
     for row, value in enumerate(values):
         ax.annotate(
-            f"{value:.3g}", (value, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6.5
+            f"{value:.3g}",
+            (value, row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.text_size(6.5),
         )
     ax.set_xscale("log")
     ax.set_xlim(values.min() / 2, values.max() * 3)

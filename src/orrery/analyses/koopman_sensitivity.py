@@ -53,7 +53,7 @@ def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare
             ax.get_legend().remove()
         if ax.get_xscale() == "linear":
             ax.locator_params(axis="x", nbins=4)
-        ax.set_title(f"{pair[0]}\n{pair[1]}", fontsize=7)
+        ax.set_title(f"{pair[0]}\n{pair[1]}", fontsize=style.text_size(7))
     place = _home(comparison, chosen)
     level = int(comparison["level"].values[place])
     bars = (

@@ -11,6 +11,7 @@ from typing import Any
 from orrery.provenance.manifest import store_of, write_atomically
 
 PUBLISHED_FOLDERS = ("figures", "tables")
+PUBLISHED_FILES = ("report.html", "numbers.json", "claims.json", "trajectories.json")
 
 
 def publish_study(payload: Mapping[str, Any]) -> None:
@@ -39,7 +40,8 @@ def publish_study(payload: Mapping[str, Any]) -> None:
     costs = read_costs(Path(payload["results"]) / "benchmarks", _targets(payload))
     html = (report / "report.html").read_text(encoding="utf-8")
     write_atomically(place / "report.html", fill_costs(html, costs).encode())
-    _close_place(payload)
+    inside = [path for folder in PUBLISHED_FOLDERS for path in (place / folder).rglob("*") if path.is_file()]
+    _close_place(payload, [*PUBLISHED_FILES, *(path.relative_to(place).as_posix() for path in inside)])
 
 
 def publish_index(payload: Mapping[str, Any]) -> None:
@@ -49,7 +51,7 @@ def publish_index(payload: Mapping[str, Any]) -> None:
     place = _open_place(payload)
     results = Path(payload["results"])
     write_index([results / study for study in payload["settings"]["studies"]], place)
-    _close_place(payload)
+    _close_place(payload, ["index.html"])
 
 
 def _open_place(payload: Mapping[str, Any]) -> Path:
@@ -60,8 +62,9 @@ def _open_place(payload: Mapping[str, Any]) -> Path:
     return place
 
 
-def _close_place(payload: Mapping[str, Any]) -> None:
-    marker = {"study": payload["study"], "digest": payload["digest"]}
+def _close_place(payload: Mapping[str, Any], files: list[str]) -> None:
+    """Write the marker, with the files that it stands for: if one is lost, ``orrery.plan.lost`` takes it back."""
+    marker = {"study": payload["study"], "digest": payload["digest"], "files": sorted(files)}
     write_atomically(Path(payload["target"]), json.dumps(marker).encode())
 
 
