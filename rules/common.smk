@@ -20,7 +20,8 @@ configfile: "config.yaml"
 
 try:
     PLAN = load_plan("config.yaml", config, Path(workflow.basedir))
-    OUTDATED = find_outdated(PLAN, Records(KEPT))
+    # Only where a run begins: the processes of its jobs read this file too, while results change.
+    OUTDATED = find_outdated(PLAN, Records(KEPT)) if workflow.is_main_process else {}
     STALE = stale(PLAN, OUTDATED)
     TRIGGER = set_trigger(OUTDATED) if OUTDATED else None
 except OrreryError as error:

@@ -310,6 +310,35 @@ MISTAKES = {
         "15: conditions.base.analyses.reduced.gather: is the same for all conditions; change it in analyses, or "
         "add an analysis by another name",
     ),
+    "unknown setting of figures": (
+        ("scales:\n", "figures: {fontsize: 8}\nscales:\n"),
+        "31: figures.fontsize: is not a known key here; did you mean 'font_size'?",
+    ),
+    "font too small": (
+        ("scales:\n", "figures: {font_size: 2}\nscales:\n"),
+        "31: figures.font_size: must be at least 5, not 2",
+    ),
+    "png without a resolution": (
+        ("scales:\n", "figures: {png: true}\nscales:\n"),
+        "31: figures.png: must be a whole number, not true",
+    ),
+    "colour that is none": (
+        ("scales:\n", "figures: {palette: [blue, red, green]}\nscales:\n"),
+        "31: figures.palette.1: 'red' is not a colour; allowed are blue, vermilion, green, purple, orange, sky, "
+        "yellow, black, and '#rrggbb' in quotes",
+    ),
+    "colour as a comment": (
+        ("scales:\n", "figures:\n  palette:\n  - blue\n  - #cc0000\n  - green\nscales:\n"),
+        "32: figures.palette: item 1 is empty; write '#rrggbb' in quotes, # begins a comment",
+    ),
+    "colour twice": (
+        ("scales:\n", "figures: {palette: [blue, green, '#0072B2']}\nscales:\n"),
+        "31: figures.palette: 'blue' and '#0072b2' are one colour; series of one colour cannot be told apart",
+    ),
+    "fewer colours than conditions": (
+        ("scales:\n", "figures: {palette: [blue, green, black]}\nscales:\n"),
+        "31: figures.palette: has 3 colours, and the 6 conditions need at least 6",
+    ),
     "syntax error": (
         ("title: A small study", "title: [A small study"),
         "2: is not valid YAML: did not find expected ',' or ']' while parsing a flow sequence",

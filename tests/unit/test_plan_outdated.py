@@ -43,7 +43,8 @@ def built(tmp_path: Path) -> tuple[Plan, dict[str, Job]]:
             label: [Records(None).read(Path(plan.target(one))).digest for one in read]  # type: ignore[union-attr]
             for label, read in jobs[name].inputs.items()
         }
-        target.write_text(json.dumps({"inputs": inputs}))
+        target.write_text(json.dumps({"files": ["page.html"], "inputs": inputs}))
+        (target.parent / "page.html").touch()
     return plan, jobs
 
 
@@ -85,6 +86,20 @@ def test_what_was_edited_or_lost(built: tuple[Plan, dict[str, Job]]) -> None:
     assert list(find_outdated(plan, Records(None))) == [str(target)]
 
 
+def test_a_publication_stands_as_long_as_all_that_it_names_is_there(
+    built: tuple[Plan, dict[str, Job]],
+) -> None:
+    plan, jobs = built
+    marker = Path(plan.target(jobs["publish"]))
+    content = marker.read_text()
+    for damage in ((marker.parent / "page.html").unlink, lambda: marker.write_text("not JSON")):
+        damage()
+        assert find_outdated(plan, Records(None)) == {str(marker): "what was published is not whole"}
+        (marker.parent / "page.html").touch()
+        marker.write_text(content)
+        assert find_outdated(plan, Records(None)) == {}
+
+
 def test_a_lost_input_is_not_the_readers_fault(built: tuple[Plan, dict[str, Job]]) -> None:
     plan, jobs = built
     Path(plan.target(jobs["data"])).unlink()
@@ -97,7 +112,8 @@ def test_a_useless_cache_is_none(built: tuple[Plan, dict[str, Job]], tmp_path: P
     for content in ("", "[]", '{"version": 1, "records": {"x": 3}}', '{"version": 0}'):
         cache.write_text(content)
         assert find_outdated(plan, Records(cache)) == {}
-    assert json.loads(cache.read_text())["records"].keys() == plan.jobs.keys()
+    stores = {target for target, job in plan.jobs.items() if job.stage != "publish"}
+    assert json.loads(cache.read_text())["records"].keys() == stores
 
 
 def test_the_trigger_is_newer_than_any_result_and_never_the_same(tmp_path: Path) -> None:

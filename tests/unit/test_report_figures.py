@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +15,10 @@ import pandas as pd
 import pytest
 
 from orrery.config.errors import OrreryError
+from orrery.config.figures import Figures
 from orrery.figures import panels, style
-from orrery.report.figures_page import read_figures, write_figures_page
+from orrery.figures.look import Look
+from orrery.report.figures_page import copy_figures, read_figures, write_figures_page
 from orrery.report.inline import inline_svg
 
 
@@ -59,6 +62,80 @@ def test_a_users_matplotlibrc_has_no_say() -> None:
         figure = style.figure()
         assert matplotlib.rcParams["font.size"] == 7.5
         assert figure.subplots().get_facecolor()[3] == 0
+
+
+def test_the_default_look_is_the_one_without_settings(tmp_path: Path) -> None:
+    style.save(drawn(), tmp_path / "without")
+    with style.drawing(Look.of(Figures().model_dump(mode="json"))):
+        style.save(drawn(), tmp_path / "default")
+    for name in ("one.svg", "one.pdf", "one.csv"):
+        assert (tmp_path / "default" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+    assert not (tmp_path / "default" / "one.png").exists()
+    settings = Look().matplotlib()
+    assert [settings[f"{text}size"] for text in ("font.", "axes.title", "axes.label", "xtick.label")] == [
+        7.5,
+        8,
+        7.5,
+        7,
+    ]
+    assert (settings["legend.fontsize"], settings["lines.linewidth"]) == (7, 1.2)
+    assert [style.mark(index).colour for index in range(7)] == [
+        *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0072b2")
+    ]
+
+
+def look(**given: Any) -> Look:
+    return Look.of(Figures.model_validate(given).model_dump(mode="json"))
+
+
+def test_a_look_holds_while_it_is_drawn_and_no_longer(tmp_path: Path) -> None:
+    before = dict(matplotlib.rcParams)
+    chosen = look(font_size=9, line_width=2.4, palette=["black", "#ABCDEF", "blue"], png=100)
+    with style.drawing(chosen):
+        one = drawn()
+        axes = one.figure.axes[0]
+        assert axes.lines[0].get_color() == "#000000"
+        assert axes.lines[0].get_linewidth() == 2.4
+        assert axes.xaxis.get_ticklabels()[0].get_fontsize() == pytest.approx(7 * 1.2)
+        assert [style.mark(index).colour for index in range(4)] == [
+            "#000000",
+            "#abcdef",
+            "#0072b2",
+            "#000000",
+        ]
+        assert (style.text_size(6), style.line(0.6)) == pytest.approx((7.2, 1.2))
+        panels.curves_of_runs(axes, np.arange(3), np.ones((2, 3)), "a", index=1)
+        assert [line.get_linewidth() for line in axes.lines[1:]] == pytest.approx([0.8, 0.8, 3.0])
+        panels.panel_letter(axes, "a")
+        assert axes.texts[0].get_fontsize() == pytest.approx(8.5 * 1.2)
+        style.save(one, tmp_path)
+    assert dict(matplotlib.rcParams) == before
+    assert style.mark(1).colour == "#d55e00"
+    assert style.text_size(6) == 6
+    wide, high = struct.unpack(">II", (tmp_path / "one.png").read_bytes()[16:24])
+    assert (wide, high) == (int(85 / 25.4 * 100), int(50 / 25.4 * 100))
+
+
+def test_a_png_is_the_same_bytes_and_published_beside_the_others(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        with style.drawing(look(png=72)):
+            style.save_all([drawn()], tmp_path / folder)
+    assert (tmp_path / "a" / "one.png").read_bytes() == (tmp_path / "b" / "one.png").read_bytes()
+    copy_figures(tmp_path / "a", "k", tmp_path / "out")
+    (figure,) = read_figures(tmp_path / "a", "k")
+    assert {Path(place).name for place in figure["files"].values()} == {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    assert list(figure["files"]) == ["PDF", "SVG", "PNG", "data (CSV)"]
+    (tmp_path / "a" / "one.png").unlink()
+    assert list(read_figures(tmp_path / "a", "k")[0]["files"]) == ["PDF", "SVG", "data (CSV)"]
+
+
+@pytest.mark.parametrize("count", [3, 4, 6, 7])
+def test_no_two_series_look_alike_with_a_palette_of_any_length(count: int) -> None:
+    with style.drawing(Look(colours=tuple(f"#00000{index}" for index in range(count)))):
+        looks = [style.mark(index) for index in range(6 * count)]
+    assert len({(one.colour, one.marker) for one in looks}) == 6 * count
 
 
 def test_looks_differ_in_more_than_colour() -> None:

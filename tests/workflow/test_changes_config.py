@@ -116,6 +116,14 @@ CHANGES: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     ),
     "what is compared": ([(TINY, "resamples: 100", "resamples: 200")], COMPARED),
     "a claim's criterion": ([(TINY, "above: 0.001", "above: 0.002")], CLAIMED),
+    "a figure setting": (
+        [(TINY, "claims:\n", "figures: {font_size: 8}\nclaims:\n")],
+        {"figures tiny/koopman", *REPORTED},
+    ),
+    "the default of a figure setting, written out": (
+        [(TINY, "claims:\n", "figures: {font_size: 7.5}\nclaims:\n")],
+        set(),
+    ),
     "a title": ([(TINY, "title: Two rates on iris", "title: Two rates")], REPORTED),
     "a condition that was added": (
         [(TINY, "conditions:\n", "conditions:\n  medium: {system: {optimizer: {rate: 0.15}}}\n")],

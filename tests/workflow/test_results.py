@@ -95,6 +95,25 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
+@holds("results", "a published page or figure deleted", {"publish tiny", "index"})
+def test_a_published_file_that_is_lost_is_published_again(lab: Any) -> None:
+    for name in ("tiny/report.html", "tiny/figures/koopman-spectra.pdf", "report/index.html"):
+        file = lab.path(f"results/{name}")
+        content = file.read_bytes()
+        file.unlink()
+        # The page over all studies is newer than what it reads, so it follows.
+        expected = {"index"} if name.startswith("report/") else {"publish tiny", "index"}
+        assert lab.dry() == expected
+        assert lab.dry() == expected, "a dry run has made a difference"
+        if name == "tiny/report.html":
+            explained = lab.snakemake("explain").out
+            assert "publish/tiny: what was published is not whole" in explained
+            assert "publish/report: reads what is made anew: publish/tiny" in explained
+        lab.build()
+        assert bool(file.read_bytes() == content), name
+        assert lab.dry() == set()
+
+
 def test_an_edited_manifest_is_refused(lab: Any) -> None:
     manifest = lab.manifest("trajectories", DAMAGED)
     content = json.loads(manifest.read_text())

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 def principal_components(
     states: Float[np.ndarray, "step component"], count: int
 ) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
-    """Scores of the centred states and shares of the variance; the last score of each component is positive."""
+    """Scores of the centred states and shares of the variance; the last score of each component is positive.
+
+    Raises:
+        OrreryError: more components than the states span.
+    """
     centred = np.asarray(states, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
     steps, entries = centred.shape
@@ -53,7 +57,11 @@ def random_walk(seed: int, steps: int, entries: int) -> Float[np.ndarray, "step 
 
 
 def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dataset:
-    """See :func:`orrery.analyses.principal_components.analyse`."""
+    """Components of each seed; see :func:`orrery.analyses.principal_components.analyse`.
+
+    Raises:
+        OrreryError: the reduction kept a Gram matrix of all runs, or fewer steps than components.
+    """
     if isinstance(source, xr.Dataset) and source.attrs.get("kind") == "gram":
         if source.attrs["group"] != "seed":
             raise OrreryError(

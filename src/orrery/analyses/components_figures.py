@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
-    """Paths of all seeds in their first two components, and shares of variance."""
+    """Paths of all seeds in their first two components, and shares of variance.
+
+    Args:
+        sources: by condition, what :func:`orrery.analyses.principal_components.analyse` gives.
+    """
     return [_paths(sources), _shares(sources)]
 
 
@@ -33,7 +37,8 @@ def _paths(sources: Mapping[str, xr.Dataset]) -> Figure:
             scaled = scores / np.abs(scores[:, :, :1]).max(axis=1, keepdims=True)
             panels.paths(axes[row, column], scaled[:, :, 0], scaled[:, :, 1], label, index=column)
             axes[row, column].set_title(
-                label if row == 0 else f"random walk, {source.attrs['entries']} entries", fontsize=7
+                label if row == 0 else f"random walk, {source.attrs['entries']} entries",
+                fontsize=style.text_size(7),
             )
             axes[row, column].set_xlabel("component 1")
             axes[row, column].set_ylabel("component 2")

@@ -96,7 +96,16 @@ def compare(sources: Mapping[str, Trajectory], settings: Settings) -> xr.Dataset
 def numbers(
     comparison: xr.Dataset | None, sources: Mapping[str, Trajectory], settings: Settings
 ) -> list[Number]:
-    """Gap and distance of each pair, and the least and largest factor by which each falls from one to the next."""
+    """Gap and distance of each pair, and the least and largest factor by which each falls from one to the next.
+
+    Args:
+        comparison: from :func:`compare`.
+        sources: not read.
+        settings: name the places of the sequence.
+
+    Raises:
+        OrreryError: there is no comparison.
+    """
     import numpy as np
 
     if comparison is None:
@@ -127,7 +136,16 @@ def numbers(
 def plot(
     comparison: xr.Dataset | None, sources: Mapping[str, Trajectory], settings: Settings
 ) -> list[Figure]:
-    """Gap and distance along the sequence."""
+    """Gap and distance along the sequence.
+
+    Args:
+        comparison: from :func:`compare`.
+        sources: not read.
+        settings: name the quantity of the sequence.
+
+    Raises:
+        OrreryError: there is no comparison.
+    """
     from orrery.analyses.conjugacy_figure import draw
 
     if comparison is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(comparison: xr.Dataset, settings: Settings) -> Figure:
-    """Gap and distance against the value of the sequence, both axes logarithmic."""
+    """``gap(place)`` and ``distance(place)`` against the value of the sequence, both axes logarithmic."""
     value = comparison["value"].values
     figure = style.figure("single", 62)
     ax = figure.subplots()
@@ -34,7 +34,12 @@ def draw(comparison: xr.Dataset, settings: Settings) -> Figure:
         )
     gap = comparison["gap"].values
     ax.loglog(
-        value, gap[0] * value / value[0], color=style.MUTED, linewidth=0.7, linestyle=":", label="slope 1"
+        value,
+        gap[0] * value / value[0],
+        color=style.MUTED,
+        linewidth=style.line(0.7),
+        linestyle=":",
+        label="slope 1",
     )
     ax.set_xlabel(settings.quantity)
     ax.set_ylabel("gap, distance")

@@ -43,7 +43,8 @@ def from_trajectory(
         steps: first and last step read.
 
     Raises:
-        OrreryError: the seeds do not have the same copies.
+        OrreryError: the seeds do not have the same copies, nothing of these names was recorded, or no recorded step
+            lies between the bounds.
     """
     array = trajectory.array(list(names) or None)
     seeds, copies = np.asarray(trajectory.seeds), np.asarray(trajectory.copies)
@@ -65,7 +66,15 @@ def from_trajectory(
 
 
 def from_reduction(reduction: xr.Dataset, steps: tuple[int, int] | None = None) -> Ensemble:
-    """The states that a reduction kept as they were recorded; lazy."""
+    """The states that a reduction kept as they were recorded; lazy.
+
+    Args:
+        reduction: with ``state(seed, copy, step, component)``.
+        steps: first and last step read.
+
+    Raises:
+        OrreryError: no recorded step lies between these.
+    """
     found = Ensemble(
         dask.array.asarray(reduction["state"].transpose("seed", "copy", "step", "component").data),
         reduction["seed"].values,

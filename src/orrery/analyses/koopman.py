@@ -132,7 +132,9 @@ class Settings(AnalysisSettings):
     controls: bool = Field(
         True, description="false: the headline spectra only, without stride, splits and sweep"
     )
-    compare: Compare | None = None
+    compare: Compare | None = Field(
+        None, description="what is compared with what; no pairs and no floors where absent"
+    )
 
 
 def scope(settings: Settings) -> str:
@@ -161,7 +163,7 @@ def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Contex
 
 
 def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset:
-    """Distances between all spectra; see :mod:`orrery.analyses.koopman_comparison`."""
+    """Distances between all spectra; see :func:`orrery.analyses.koopman_comparison.compare_spectra`."""
     from orrery.analyses.koopman_comparison import compare_spectra
 
     return compare_spectra(sources, settings.compare or Compare())
@@ -170,7 +172,16 @@ def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset
 def numbers(
     comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
 ) -> list[Number]:
-    """Distances with intervals and floors, tests, controls."""
+    """Distances with intervals and floors, tests, controls.
+
+    Args:
+        comparison: from :func:`compare`.
+        sources: by condition, from :func:`analyse`.
+        settings: of the analysis.
+
+    Raises:
+        OrreryError: there is no comparison.
+    """
     from orrery.analyses.koopman_numbers import publish
 
     if comparison is None:
@@ -181,7 +192,16 @@ def numbers(
 def plot(
     comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
 ) -> list[Figure]:
-    """Spectra, distance matrices with floors, sensitivity, ladder."""
+    """Spectra, distance matrices with floors, sensitivity, ladder.
+
+    Args:
+        comparison: from :func:`compare`.
+        sources: by condition, from :func:`analyse`.
+        settings: of the analysis.
+
+    Raises:
+        OrreryError: there is no comparison.
+    """
     from orrery.analyses.koopman_figures import draw
 
     if comparison is None:

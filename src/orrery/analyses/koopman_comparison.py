@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 def compare_spectra(sources: Mapping[str, xr.Dataset], settings: Compare) -> xr.Dataset:
     """All distances.
 
+    Args:
+        sources: by condition, from :func:`orrery.analyses.koopman.analyse`.
+        settings: what is compared.
+
     Returns:
         ``distance(level, row, column)`` between all spectra of all conditions (headline variant), with
         ``member_condition(row)`` and ``member_seed(row)``; ``pair_distance(pair, variant, level, seed)`` seed by seed;
@@ -126,12 +130,17 @@ def _spectrum(
     return finite(values[variant] if name == "eigenvalue" else values)
 
 
-def _distance(a: Complex[np.ndarray, " mode"], b: Complex[np.ndarray, " mode"]) -> float:
+def _distance(a: Complex[np.ndarray, " first"], b: Complex[np.ndarray, " second"]) -> float:
     return distance(a, b) if a.size and b.size else np.nan
 
 
 def shared_seeds(sources: Mapping[str, xr.Dataset], pair: Sequence[str]) -> list[int]:
-    """Seeds that both conditions have; with one spectrum per condition, the first of each stands for it."""
+    """Seeds that both conditions have; with one spectrum per condition, the first of each stands for it.
+
+    Args:
+        sources: by condition, with the coordinate ``seed(seed)``.
+        pair: names of two conditions.
+    """
     first, second = (sources[name]["seed"].values.tolist() for name in pair)
     return [seed for seed in first if seed in second]
 

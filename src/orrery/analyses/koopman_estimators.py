@@ -24,9 +24,21 @@ FALLBACK_ENTRIES = 60_000_000
 class Estimator(Protocol):
     """Spectra of one group of runs at one number of delays."""
 
-    def spectrum(self, rank: int, stride: int = 1) -> Spectrum: ...
+    def spectrum(self, rank: int, stride: int = 1) -> Spectrum:
+        """The joint spectrum of all runs, from pairs (H_t, H_{t + stride}).
 
-    def subsets(self, rank: int, subsets: Sequence[Sequence[int]]) -> list[Spectrum]: ...
+        Raises:
+            RankError: the rank cannot be resolved.
+            OrreryError: the stride leaves no pair, or an eigenvalue is not finite.
+        """
+
+    def subsets(self, rank: int, subsets: Sequence[Sequence[int]]) -> list[Spectrum]:
+        """The joint spectrum of each subset of the runs, given by their places.
+
+        Raises:
+            RankError: the rank cannot be resolved.
+            OrreryError: an eigenvalue is not finite.
+        """
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,11 @@ class ExplicitEstimator:
         self._states, self._delays, self._path = states, delays, path
 
     def spectrum(self, rank: int, stride: int = 1) -> Spectrum:
+        """As :class:`Estimator` says."""
         return estimate(self._states, self._delays, rank, stride=stride, path=self._path)
 
     def subsets(self, rank: int, subsets: Sequence[Sequence[int]]) -> list[Spectrum]:
+        """As :class:`Estimator` says."""
         return [
             estimate(self._states[list(subset)], self._delays, rank, path=self._path) for subset in subsets
         ]
@@ -70,6 +84,7 @@ class OperatorEstimator:
         )
 
     def spectrum(self, rank: int, stride: int = 1) -> Spectrum:
+        """As :class:`Estimator` says; where the basis cannot resolve the rank, by the direct SVD if that is allowed."""
         try:
             return subspace_spectrum(self._subspace, rank, stride=stride)
         except RankError:
@@ -80,6 +95,7 @@ class OperatorEstimator:
             return estimate(self._states, self._delays, rank, stride=stride, path="direct")
 
     def subsets(self, rank: int, subsets: Sequence[Sequence[int]]) -> list[Spectrum]:
+        """As :class:`Estimator` says; in the basis of all runs."""
         return subset_spectra(self._subspace, rank, subsets)
 
 
@@ -90,9 +106,11 @@ class GramEstimator:
         self._embedded = delay_gram(gram, delays)
 
     def spectrum(self, rank: int, stride: int = 1) -> Spectrum:
+        """As :class:`Estimator` says."""
         return estimate_from_gram(self._embedded, rank, stride=stride)
 
     def subsets(self, rank: int, subsets: Sequence[Sequence[int]]) -> list[Spectrum]:
+        """As :class:`Estimator` says."""
         return [estimate_from_gram(self._embedded, rank, runs=subset) for subset in subsets]
 
 

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Spectra, a matrix of distances with floors per number of delays, sensitivity, ladder."""
+    """Spectra, a matrix of distances with floors per number of delays, sensitivity, ladder.
+
+    Args:
+        comparison: from :func:`orrery.analyses.koopman_comparison.compare_spectra`.
+        sources: by condition, from :func:`orrery.analyses.koopman.analyse`.
+        settings: of the analysis.
+    """
     from orrery.analyses.koopman import Compare
 
     chosen = settings.compare or Compare()
@@ -55,7 +61,13 @@ def said(settings: Settings) -> str:
 
 
 def delays_in_words(sources: Mapping[str, xr.Dataset], names: list[str], level: int) -> str:
-    """Delays of a level in words; each condition's own where they differ."""
+    """Delays of a level in words; each condition's own where they differ.
+
+    Args:
+        sources: by condition, with the coordinate ``delays(delays)``.
+        names: conditions that are named.
+        level: a number of delays, or -1 where each condition has its own.
+    """
     if level >= 0:
         return f"{level} delays"
     return "delays " + ", ".join(f"{int(sources[name]['delays'].values[0])} for {name}" for name in names)
@@ -185,7 +197,12 @@ def _ladder(comparison: xr.Dataset, settings: Settings, place: int) -> Figure:
     ax.plot(values, rows, linestyle="none", marker=look.marker, color=look.colour)
     for row, value in enumerate(values):
         ax.annotate(
-            f"{value:.3g}", (value, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6.5
+            f"{value:.3g}",
+            (value, row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.text_size(6.5),
         )
     ax.set_xscale("log")
     ax.set_xlim(values.min() / 2, values.max() * 3)

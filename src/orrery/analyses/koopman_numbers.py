@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def publish(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Compare) -> list[Number]:
-    """All numbers; those of several numbers of delays carry ``delays=m`` in their names."""
+    """All numbers; those of several numbers of delays carry ``delays=m`` in their names.
+
+    Args:
+        comparison: from :func:`orrery.analyses.koopman_comparison.compare_spectra`.
+        sources: by condition, from :func:`orrery.analyses.koopman.analyse`.
+        settings: what is compared.
+    """
     levels = comparison["level"].values.tolist()
     found: list[Number] = []
     for place, level in enumerate(levels):
@@ -307,7 +313,13 @@ def _controls(
 
 
 def ladder_of(comparison: xr.Dataset, settings: Compare, place: int) -> list[tuple[str, float]]:
-    """Label and distance of every rung."""
+    """Label and distance of every rung: the mean over seeds that both conditions have.
+
+    Args:
+        comparison: from :func:`orrery.analyses.koopman_comparison.compare_spectra`.
+        settings: name the rungs.
+        place: of the number of delays along ``level``.
+    """
     return [(rung.label, _mean_distance(comparison, rung.pair, place)) for rung in settings.ladder]
 
 

@@ -22,7 +22,13 @@ MOST_SEEDS = 10
 
 
 def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare) -> Figure:
-    """One strip per pair of conditions: the mean distance under each setting, the headline filled."""
+    """One strip per pair of conditions: the mean distance under each setting, the headline filled.
+
+    Args:
+        comparison: from :func:`orrery.analyses.koopman_comparison.compare_spectra`.
+        settings: of the analysis.
+        chosen: what is compared.
+    """
     tables = [_table(comparison, settings, chosen, pair) for pair in chosen.pairs]
     count = len(tables[0])
     figure = style.figure("double", 26 + 4.6 * count)
@@ -47,7 +53,7 @@ def draw_sensitivity(comparison: xr.Dataset, settings: Settings, chosen: Compare
             ax.get_legend().remove()
         if ax.get_xscale() == "linear":
             ax.locator_params(axis="x", nbins=4)
-        ax.set_title(f"{pair[0]}\n{pair[1]}", fontsize=7)
+        ax.set_title(f"{pair[0]}\n{pair[1]}", fontsize=style.text_size(7))
     place = _home(comparison, chosen)
     level = int(comparison["level"].values[place])
     bars = (

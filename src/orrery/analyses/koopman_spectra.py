@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 
 from orrery.analyses.ensembles import from_reduction, from_trajectory, window_of
 from orrery.analyses.koopman import Sweep
@@ -38,10 +38,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that share a spectrum: states (run, step, component), or their Gram matrix (run, step, run, step)."""
+    """Runs that share a spectrum: their states, or the Gram matrix of these."""
 
     seed: int
-    data: np.ndarray
+    data: Float[np.ndarray, "run step component"] | Float[np.ndarray, "run step run step"]
     is_gram: bool
     runs: int
     steps: int
@@ -49,6 +49,12 @@ class Group:
     """Entries of the embedded state per block; unknown (very large) for a Gram matrix."""
 
     def estimator(self, delays: int, path: str, wanted: Wanted, *, centred: bool) -> Estimator:
+        """The estimator of the group at one number of delays; ``centred`` takes the mean state of the group away.
+
+        Raises:
+            OrreryError: a path that needs the states of a Gram matrix, no convergence, values that are not finite, too
+                few steps.
+        """
         if self.is_gram:
             return gram_estimator(centred_gram(self.data) if centred else self.data, delays, path)
         states = self.data - self.data.mean(axis=(0, 1)) if centred else self.data
@@ -250,6 +256,6 @@ def _halves(runs: int, splits: int) -> list[tuple[list[int], list[int]]]:
     return [(every[place], sorted(everyone - set(every[place]))) for place in places]
 
 
-def finite(values: Float[np.ndarray, " mode"]) -> np.ndarray:
-    """The modes of a stored spectrum, without the padding."""
+def finite(values: Complex[np.ndarray, " mode"]) -> Complex[np.ndarray, " kept"]:
+    """The eigenvalues of a stored spectrum, without the NaN that pads it to the highest rank."""
     return np.asarray(values[np.isfinite(values)])

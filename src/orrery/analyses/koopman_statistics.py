@@ -46,7 +46,19 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Means:
-    """Means over seeds of one pair of conditions, with bootstrap samples of the same resamples of seeds."""
+    """Means over seeds of one pair of conditions, with bootstrap samples of the same resamples of seeds.
+
+    Attributes:
+        matched: mean distance of equal seeds, one of each condition.
+        spread: standard deviation of these.
+        between: mean distance over all pairs (seed of the first, seed of the second).
+        within: mean distance over all pairs of different seeds, of each condition; NaN for a single seed.
+        matched_samples, between_samples: of these means.
+        excess_samples: of the mean between less half the sum of the two within.
+        margin_samples: of the mean between less the larger of the two within.
+        relabelling: the permutation test, or ``None`` for a single seed.
+        n: number of seeds.
+    """
 
     matched: float
     spread: float
@@ -61,7 +73,13 @@ class Means:
 
 
 def blocks_of(comparison: xr.Dataset, pair: Sequence[str], place: int) -> Blocks:
-    """Cut the blocks of a pair out of the matrix of all distances."""
+    """Cut the blocks of a pair out of the matrix of all distances.
+
+    Args:
+        comparison: with ``distance(level, row, column)``, ``member_condition(row)`` and ``member_seed(row)``.
+        pair: names of two conditions.
+        place: along ``level``.
+    """
     names = list(comparison.attrs["conditions"])
     matrix = comparison["distance"].values[place]
     owner, seeds = comparison["member_condition"].values, comparison["member_seed"].values
@@ -81,7 +99,7 @@ def blocks_of(comparison: xr.Dataset, pair: Sequence[str], place: int) -> Blocks
 
 
 def within_of(comparison: xr.Dataset, name: str, place: int) -> Float[np.ndarray, "seed seed"]:
-    """Distances among the seeds of one condition."""
+    """Distances among the seeds of one condition; see :func:`blocks_of`."""
     return blocks_of(comparison, (name, name), place).first
 
 
@@ -129,6 +147,13 @@ def verdict(means: Means, floor: float | None) -> tuple[float, str]:
     ``non-conjugate`` (1): p < 0.01 and the mean between is at least twice the floor of other batches.
     ``compatible with conjugacy`` (-1): the bootstrap 95 % interval of the mean between less the larger mean within
     lies below half of the latter. ``undecided`` (NaN): all else, and always where so few seeds could not give p < 0.01.
+
+    Args:
+        means: of the pair.
+        floor: the larger of the floors of other batches of the two conditions, or ``None`` where there is none.
+
+    Returns:
+        Its number and its words.
     """
     if means.relabelling is None or means.relabelling.least_p >= P_NON_CONJUGATE:
         return np.nan, "undecided"

@@ -50,7 +50,15 @@ def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Contex
 
 
 def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
-    """``fraction[condition,component=k]`` of the first two components and of their nulls."""
+    """``fraction[condition,component=k]`` of the first two components and of their nulls.
+
+    Each is the mean over the seeds that stayed finite, with its bootstrap interval over these.
+
+    Args:
+        comparison: there is none.
+        sources: by condition, from :func:`analyse`.
+        settings: not read.
+    """
     import numpy as np
 
     from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
@@ -81,7 +89,16 @@ def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Setti
 
 
 def plot(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Paths in the first two components and shares of variance, both beside the random walk."""
+    """Paths in the first two components and shares of variance, both beside the random walk.
+
+    Args:
+        comparison: there is none.
+        sources: by condition, from :func:`analyse`.
+        settings: not read.
+
+    Raises:
+        OrreryError: there is no condition.
+    """
     from orrery.analyses.components_figures import draw
 
     if not sources:

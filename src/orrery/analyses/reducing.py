@@ -12,7 +12,16 @@ from orrery.numerics.gram import gram_matrix
 
 
 def as_states(ensemble: Ensemble, tensors: Sequence[str], *, workers: int) -> xr.Dataset:
-    """The states with the dtype in which they were recorded."""
+    """The states with the dtype in which they were recorded.
+
+    Args:
+        ensemble: NumPy or Dask states.
+        tensors: their names, for the attributes.
+        workers: threads.
+
+    Returns:
+        ``state(seed, copy, step, component)``.
+    """
     states = ensemble.states.compute(scheduler="threads", num_workers=workers)
     return xr.Dataset(
         {"state": (("seed", "copy", "step", "component"), states)},
@@ -24,7 +33,19 @@ def as_states(ensemble: Ensemble, tensors: Sequence[str], *, workers: int) -> xr
 def as_gram(
     ensemble: Ensemble, tensors: Sequence[str], group: str, *, chunk: int, workers: int
 ) -> xr.Dataset:
-    """Gram matrices in float64, streamed over chunks of components."""
+    """Gram matrices in float64, streamed over chunks of components.
+
+    Args:
+        ensemble: NumPy or Dask states.
+        tensors: their names, for the attributes.
+        group: ``seed``, or ``condition`` for one matrix of all runs.
+        chunk: components at a time.
+        workers: threads.
+
+    Returns:
+        ``gram(seed, row, column)`` with rows (copy, step), run-major; for one matrix of all runs ``seed`` has length 1
+        and the rows run over (seed, copy, step).
+    """
     count, components = len(ensemble.seeds), ensemble.states.shape[-1]
     members = [slice(0, count)] if group == "condition" else [slice(i, i + 1) for i in range(count)]
     grams = np.stack(

@@ -20,6 +20,10 @@ def write_result(dataset: xr.Dataset, out: Path) -> None:
 
     Attributes hold JSON types only; names and labels belong there, since string coordinates do not survive Zarr.
 
+    Args:
+        dataset: variables of any dimensions.
+        out: a folder without a result.
+
     Raises:
         OrreryError: a variable of another kind than numbers and booleans.
     """
@@ -49,6 +53,9 @@ def open_result(path: Path) -> xr.Dataset:
 
     Args:
         path: the folder given to :func:`write_result`.
+
+    Returns:
+        The dataset with the dimensions that it was written with.
 
     Raises:
         OrreryError: there is no result.

@@ -78,7 +78,13 @@ def numbers(comparison: None, sources: Mapping[str, Trajectory], settings: Setti
 
 
 def plot(comparison: None, sources: Mapping[str, Trajectory], settings: Settings) -> list[Figure]:
-    """One figure per metric: all runs of all conditions."""
+    """One figure per metric: all runs of all conditions.
+
+    Args:
+        comparison: there is none.
+        sources: trajectories by condition; those without a metric are left out of its figure.
+        settings: name the metrics.
+    """
     from orrery.analyses.training_curves_figures import draw
 
     return [draw(sources, metric, logarithmic=metric in settings.logarithmic) for metric in settings.metrics]

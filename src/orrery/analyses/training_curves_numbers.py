@@ -23,7 +23,11 @@ def last_means(
     Diverged runs are left out.
 
     Returns:
-        Mean, 95 % bootstrap interval over seeds (``None`` for one seed), number of seeds.
+        Mean, 95 % bootstrap interval over seeds (``None`` for one seed), number of seeds; NaN, ``None`` and 0 where no
+        run is left.
+
+    Raises:
+        OrreryError: the metric was not recorded.
     """
     array = trajectory.metric(metric)
     values = np.asarray(array.values, dtype=float)

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from orrery.config.claims import Claim
 from orrery.config.errors import nearest
+from orrery.config.figures import Figures
+from orrery.config.palette import DEFAULT
 from orrery.config.places import Places, Problems
 from orrery.config.study import Condition
 
@@ -44,6 +46,16 @@ def check_study(
                         f"'{number}' starts with '{analysis}', which is no analysis of this study; {known}"
                     )
                     problems.add(places.problem(("claims", identifier, "checks", index), message))
+
+
+def check_figures(figures: Figures, conditions: Sequence[str], places: Places, problems: Problems) -> None:
+    """Add a palette with too few colours; from so many as the default has, they may repeat with other markers."""
+    needed = min(len(conditions), len(DEFAULT))
+    if len(figures.palette) < needed:
+        message = (
+            f"has {len(figures.palette)} colours, and the {len(conditions)} conditions need at least {needed}"
+        )
+        problems.add(places.problem(("figures", "palette"), message))
 
 
 def check_conditions(condition: Condition, places: Places, problems: Problems) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from orrery.config.checking import Checker
-from orrery.config.checks import check_conditions, check_study
+from orrery.config.checks import check_conditions, check_figures, check_study
 from orrery.config.claims import Claim, Scale
 from orrery.config.drafting import Draft, Drafter
 from orrery.config.merge import deep_merge
@@ -62,6 +62,8 @@ def resolve(
     analyses = checker.analyses(data.get("analyses") or {}, places)
     conditions = {draft.name: _condition(draft, analyses, checker, device) for draft in drafts}
     check_study(names, analyses, _claims(data.get("claims")), places, problems)
+    if file is not None:
+        check_figures(file.figures, names, places, problems)
     for draft in drafts:
         condition = conditions[draft.name]
         if condition is not None:

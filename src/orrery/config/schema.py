@@ -145,6 +145,7 @@ def _chosen(section: str, names: list[str], *, strict: bool) -> Schema:
 def _conditions(grid: str) -> Schema:
     return {
         "type": "object",
+        "description": "named overrides, or a grid of axes",
         "properties": {"grid": {"$ref": f"#/$defs/{grid}", "description": "all combinations of some axes"}},
         "additionalProperties": {"$ref": "#/$defs/condition"},
     }

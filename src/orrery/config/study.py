@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from orrery.config.claims import Claim
+from orrery.config.figures import Figures
 from orrery.config.sections import Copies, Record, Streams, Training
-from orrery.config.study_file import Figures, Paper
+from orrery.config.study_file import Paper
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from orrery.config.claims import Claim, KnownFrom
 from orrery.config.closed import Closed
+from orrery.config.figures import Figures
 from orrery.config.texts import Form
 
 SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
@@ -33,10 +34,6 @@ class Paper(Closed):
     known_from: KnownFrom = Field(description="how we know what the paper says")
 
 
-class Figures(Closed):
-    """Settings of the report's figures; there are none yet, so the section stays empty."""
-
-
 class Scales(Closed):
     """The same study at two sizes: what each scale changes."""
 
@@ -59,7 +56,7 @@ class StudyFile(Closed):
     conditions: Open = Field(min_length=1, description="named overrides, or a grid of axes")
     analyses: dict[str, Open] = Field({}, description="analyses by name, each with its method")
     claims: dict[str, Claim] = Field({}, description="claims of the paper as checks on numbers")
-    figures: Figures = Field(Figures(), description="settings of the report's figures; none so far")
+    figures: Figures = Field(Figures(), description="how the figures look")
     scales: Scales = Field(Scales(), description="what the scales laptop and paper change")
 
 

@@ -46,7 +46,7 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from orrery.data.splits import stratified_split
+    from orrery.data.splits import hold_out
 
     found = load_digits()
     pixels = found.images.astype(np.uint8)
@@ -54,13 +54,12 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     content = pixels.tobytes() + labels.astype(np.uint8).tobytes()
     check_content(content, SHA256, "sklearn.datasets.load_digits", settings.name)
     images = pixels / np.float32(16)
-    generator = streams.generator("split", settings.split, "test")
-    train, test = stratified_split(labels, settings.test, generator, settings.name)
-    return Arrays(
-        train_inputs=images[train],
-        train_labels=labels[train],
-        test_inputs=images[test],
-        test_labels=labels[test],
+    return hold_out(
+        images,
+        labels,
+        settings.test,
+        settings,
+        streams,
         class_names=tuple("0123456789"),
         provenance=PROVENANCE,
         obtained_from="installed package scikit-learn",

@@ -48,19 +48,18 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     import numpy as np
     from sklearn.datasets import load_iris
 
-    from orrery.data.splits import stratified_split
+    from orrery.data.splits import hold_out
 
     found = load_iris()
     labels = found.target.astype(np.int64)
     content = np.rint(found.data * 10).astype(np.uint8).tobytes() + labels.astype(np.uint8).tobytes()
     check_content(content, SHA256, "sklearn.datasets.load_iris", settings.name)
-    generator = streams.generator("split", settings.split, "test")
-    train, test = stratified_split(labels, settings.test, generator, settings.name)
-    return Arrays(
-        train_inputs=found.data[train],
-        train_labels=labels[train],
-        test_inputs=found.data[test],
-        test_labels=labels[test],
+    return hold_out(
+        found.data,
+        labels,
+        settings.test,
+        settings,
+        streams,
         class_names=("setosa", "versicolor", "virginica"),
         provenance=PROVENANCE,
         obtained_from="installed package scikit-learn",

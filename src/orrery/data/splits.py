@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orrery.config.errors import OrreryError
+from orrery.data.api import Arrays, DatasetSettings
 
 if TYPE_CHECKING:
-    from jaxtyping import Integer
+    from jaxtyping import Integer, Num
+
+    from orrery.numerics.streams import Streams
+
+
+def hold_out(
+    inputs: Num[np.ndarray, "sample ..."],
+    labels: Integer[np.ndarray, " sample"],
+    test: int,
+    settings: DatasetSettings,
+    streams: Streams,
+    **described: Any,
+) -> Arrays:
+    """Divide a dataset that comes in one piece, by the stream ``split``: the same share of every class is held out.
+
+    Args:
+        inputs: ``(sample, ...)``.
+        labels: ``(sample,)``, whole numbers from 0.
+        test: samples to hold out.
+        settings: give the integer of the stream, and the name for the error text.
+        streams: where the random numbers come from.
+        described: the other attributes of ``Arrays``.
+
+    Raises:
+        OrreryError: ``test`` leaves no training samples, or is not positive.
+    """
+    generator = streams.generator("split", settings.split, "test")
+    train, held_out = stratified_split(labels, test, generator, settings.name)
+    return Arrays(
+        train_inputs=inputs[train],
+        train_labels=labels[train],
+        test_inputs=inputs[held_out],
+        test_labels=labels[held_out],
+        **described,
+    )
 
 
 def stratified_split(

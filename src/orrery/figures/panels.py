@@ -9,16 +9,27 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Circle, Rectangle
 
-from orrery.figures.style import GRID, INK, MUTED, ON_DARK, ON_LIGHT, SEQUENTIAL, SURFACE, mark
+from orrery.figures.style import (
+    GRID,
+    INK,
+    MUTED,
+    ON_DARK,
+    ON_LIGHT,
+    SEQUENTIAL,
+    SURFACE,
+    line,
+    mark,
+    text_size,
+)
 
 if TYPE_CHECKING:
-    from jaxtyping import Complex, Float
+    from jaxtyping import Bool, Float, Inexact, Real
     from matplotlib.axes import Axes
 
 
 def complex_plane(
     ax: Axes,
-    spectra: Mapping[str, Complex[np.ndarray, "*shape"]],
+    spectra: Mapping[str, Inexact[np.ndarray, " ..."]],
     *,
     inset: bool = True,
     marks: Mapping[str, int] | None = None,
@@ -88,14 +99,14 @@ def _inset_near_one(ax: Axes, values: np.ndarray, scatter: Any) -> None:
     small.set_xlim(low - margin, high + margin)
     small.set_ylim(-1.25 * tall, 1.25 * tall)
     small.yaxis.tick_right()
-    small.tick_params(labelsize=6, length=1.5, pad=1.5)
+    small.tick_params(labelsize=text_size(6), length=1.5, pad=1.5)
     small.locator_params(nbins=3)
     small.ticklabel_format(useOffset=False, style="plain", axis="x")
     for spine in small.spines.values():
         spine.set_visible(True)
         spine.set_linewidth(0.5)
         spine.set_color(MUTED)
-    small.set_title("near 1", fontsize=6.5, fontweight="normal", color=MUTED, pad=2)
+    small.set_title("near 1", fontsize=text_size(6.5), fontweight="normal", color=MUTED, pad=2)
 
 
 def _emptiest(values: np.ndarray, reach: float) -> tuple[float, float, float, float]:
@@ -209,7 +220,7 @@ def _cell(ax: Axes, x: float, y: float, value: float, norm: Normalize, digits: i
         _short(value, digits),
         ha="center",
         va="center",
-        fontsize=6 if small else 7,
+        fontsize=text_size(6 if small else 7),
         color=ON_LIGHT if bright else ON_DARK,
     )
 
@@ -250,7 +261,7 @@ def sensitivity_strip(
     look = mark(0)
     if intervals is not None:
         bounds = np.where(np.isfinite(values)[:, None], np.asarray(intervals, dtype=float), np.nan)
-        ax.hlines(rows, bounds[:, 0], bounds[:, 1], color=look.colour, linewidth=1.0, alpha=0.7)
+        ax.hlines(rows, bounds[:, 0], bounds[:, 1], color=look.colour, linewidth=line(1.0), alpha=0.7)
     for row, value in enumerate(values):
         filled = look.colour if row == headline else "none"
         ax.plot([value], [row], marker="o", markersize=4, markerfacecolor=filled, markeredgecolor=look.colour)
@@ -280,7 +291,7 @@ def sensitivity_strip(
             ha="right",
             va="center",
             color=MUTED,
-            fontsize=6.5,
+            fontsize=text_size(6.5),
         )
     ax.set_yticks(rows, settings)
     ax.set_ylim(len(values) - 0.5, -0.5)
@@ -295,30 +306,37 @@ def sensitivity_strip(
 
 def curves_of_runs(
     ax: Axes,
-    steps: np.ndarray,
+    steps: Real[np.ndarray, " step"],
     values: Float[np.ndarray, "run step"],
     label: str,
     *,
     index: int = 0,
-    diverged: np.ndarray | None = None,
+    diverged: Bool[np.ndarray, " run"] | None = None,
     thin: bool = True,
 ) -> None:
     """All runs of a condition as thin curves, their median and 25-75 % band; diverged runs are counted in the legend.
 
     Args:
         ax: where to draw.
-        steps: optimizer steps, shape (step,).
+        steps: optimizer steps, or their means where the curves are averaged over stretches.
         values: one row per run; NaN after a divergence.
         label: name of the condition.
         index: number of its look (``style.mark``).
-        diverged: boolean per run; where absent, a run whose last value is not finite counts as diverged.
+        diverged: where absent, a run whose last value is not finite counts as diverged.
         thin: draw the single runs; rasterised, so that hundreds of runs stay small in a file.
     """
     values = np.asarray(values, dtype=float)
     look = mark(index)
     lost = ~np.isfinite(values[:, -1]) if diverged is None else np.asarray(diverged, dtype=bool)
     if thin:
-        ax.plot(steps, values.T, color=look.colour, linewidth=0.4, alpha=0.25, rasterized=values.size > 4_000)
+        ax.plot(
+            steps,
+            values.T,
+            color=look.colour,
+            linewidth=line(0.4),
+            alpha=0.25,
+            rasterized=values.size > 4_000,
+        )
     kept = values[~lost]
     name = label if not lost.any() else f"{label} ({int(lost.sum())} of {len(lost)} diverged)"
     if len(kept) == 0:
@@ -326,7 +344,9 @@ def curves_of_runs(
         return
     low, middle, high = np.nanpercentile(kept, [25, 50, 75], axis=0)
     ax.fill_between(steps, low, high, color=look.colour, alpha=0.3, linewidth=0, zorder=2.5)
-    ax.plot(steps, middle, color=look.colour, linestyle=look.dashes, linewidth=1.5, label=name, zorder=3)
+    ax.plot(
+        steps, middle, color=look.colour, linestyle=look.dashes, linewidth=line(1.5), label=name, zorder=3
+    )
 
 
 def paths(
@@ -340,7 +360,7 @@ def paths(
     """Paths in a plane (principal components, for one): thin lines, a ring at the start and a dot at the end."""
     look = mark(index)
     x, y = np.asarray(horizontal, dtype=float), np.asarray(vertical, dtype=float)
-    ax.plot(x.T, y.T, color=look.colour, linewidth=0.6, alpha=0.6, rasterized=x.size > 4_000)
+    ax.plot(x.T, y.T, color=look.colour, linewidth=line(0.6), alpha=0.6, rasterized=x.size > 4_000)
     ax.plot(
         x[:, 0],
         y[:, 0],
@@ -362,7 +382,7 @@ def panel_letter(ax: Axes, letter: str) -> None:
         xytext=(-4, 6),
         textcoords="offset points",
         ha="right",
-        fontsize=8.5,
+        fontsize=text_size(8.5),
         fontweight="bold",
         color=INK,
     )

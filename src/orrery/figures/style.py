@@ -3,45 +3,55 @@
 Widths are those of a journal's columns. Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/),
 told apart with all common kinds of colour vision; each comes with a marker and a dash pattern of its own, so that a
 figure survives a grey printer. Text is Matplotlib's bundled DejaVu Sans, drawn as outlines in SVG: no font of the
-machine enters. INK, MUTED, GRID and SURFACE are the only greys used for text, frames and backgrounds: a page
-that inlines the SVG replaces them by its own colours (see ``orrery.report.inline``).
+machine enters. Font size, line width, colours and PNGs are those of the study: ``drawing`` holds them while its
+figures are drawn, and ``figure``, ``mark``, ``text_size``, ``line`` and ``save`` follow them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import matplotlib
-from cycler import cycler
 from matplotlib.figure import Figure as MatplotlibFigure
+
+from orrery.figures.look import FIXED, GRID, INK, MUTED, ON_DARK, ON_LIGHT, PALETTE, SEQUENTIAL, SURFACE, Look
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = [
+    "DOUBLE",
+    "GRID",
+    "INK",
+    "MUTED",
+    "ON_DARK",
+    "ON_LIGHT",
+    "PALETTE",
+    "SEQUENTIAL",
+    "SINGLE",
+    "SURFACE",
+    "Drawn",
+    "Look",
+    "Mark",
+    "drawing",
+    "figure",
+    "line",
+    "mark",
+    "save",
+    "save_all",
+    "text_size",
+]
 
 MILLIMETRE = 1 / 25.4
 SINGLE = 85.0
 DOUBLE = 176.0
 WIDTHS = {"single": SINGLE, "double": DOUBLE}
 
-INK = "#1f2328"
-MUTED = "#68707a"
-GRID = "#d3d8de"
-SURFACE = "#ffffff"
-ON_DARK = "#fdfdfd"
-ON_LIGHT = "#111111"
-SEQUENTIAL = "cividis"
-
-PALETTE = {
-    "blue": "#0072b2",
-    "vermilion": "#d55e00",
-    "green": "#009e73",
-    "purple": "#cc79a7",
-    "orange": "#e69f00",
-    "sky": "#56b4e9",
-}
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[Any, ...] = (
     "-",
@@ -52,67 +62,7 @@ _DASHES: tuple[Any, ...] = (
     (0, (3, 1)),
 )
 
-_SETTINGS: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "mathtext.fontset": "dejavusans",
-    "font.size": 7.5,
-    "axes.titlesize": 8,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 5,
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "legend.handlelength": 1.8,
-    "legend.borderaxespad": 0.3,
-    "figure.facecolor": SURFACE,
-    "figure.edgecolor": "none",
-    "savefig.facecolor": SURFACE,
-    "savefig.bbox": None,
-    "axes.facecolor": "none",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "axes.prop_cycle": cycler(color=list(PALETTE.values())),
-    "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-3, 4),
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "xtick.minor.width": 0.4,
-    "ytick.minor.width": 0.4,
-    "xtick.minor.size": 1.5,
-    "ytick.minor.size": 1.5,
-    "grid.color": GRID,
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
-    "patch.linewidth": 0.6,
-    "hatch.linewidth": 0.5,
-    "hatch.color": MUTED,
-    "image.cmap": SEQUENTIAL,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "orrery",
-    "svg.image_inline": True,
-    "pdf.fonttype": 42,
-    "pdf.compression": 6,
-    "path.simplify": True,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-}
+_look: ContextVar[Look] = ContextVar("look", default=Look())  # noqa: B039 - it is frozen
 
 
 class Mark(NamedTuple):
@@ -139,20 +89,39 @@ class Drawn(Protocol):
 
 
 def mark(index: int) -> Mark:
-    """The look of series number ``index`` (0-based); colours and markers repeat with different periods after six."""
-    colours = tuple(PALETTE.values())
-    turn = index // len(colours)
+    """The look of series number ``index`` (0-based); when colours repeat, they do with other markers and dashes."""
+    colours = _look.get().colours
+    turn, place = divmod(index, len(colours))
     return Mark(
-        colours[index % len(colours)],
-        _MARKERS[(index + turn) % len(_MARKERS)],
-        _DASHES[(index + turn) % len(_DASHES)],
+        colours[place], _MARKERS[(place + turn) % len(_MARKERS)], _DASHES[(place + turn) % len(_DASHES)]
     )
+
+
+def text_size(points: float) -> float:
+    """The size for a text that has ``points`` where the study leaves the font size at its default."""
+    return _look.get().text_size(points)
+
+
+def line(points: float) -> float:
+    """The width for a curve that has ``points`` where the study leaves the line width at its default."""
+    return _look.get().line(points)
+
+
+@contextmanager
+def drawing(look: Look) -> Iterator[None]:
+    """Draw and save in this look for as long as the context lasts; afterwards all is as it was before."""
+    token = _look.set(look)
+    try:
+        with matplotlib.rc_context():
+            yield
+    finally:
+        _look.reset(token)
 
 
 def apply() -> None:
     """Set Matplotlib's defaults to this style, over whatever a user's matplotlibrc says."""
     matplotlib.rcdefaults()
-    cast("Any", matplotlib.rcParams).update(_SETTINGS)
+    cast("Any", matplotlib.rcParams).update(_look.get().matplotlib())
 
 
 def figure(width: str | float = "single", height: float = 60.0) -> MatplotlibFigure:
@@ -171,12 +140,12 @@ def figure(width: str | float = "single", height: float = 60.0) -> MatplotlibFig
 
 
 def save(drawn: Drawn, out: Path) -> None:
-    """Write ``<name>.svg``, ``<name>.pdf`` and ``<name>.csv`` into the folder ``out``.
+    """Write ``<name>.svg``, ``<name>.pdf`` and ``<name>.csv`` into the folder ``out``, and ``<name>.png`` if asked for.
 
     Equal figures give equal bytes: no date, no random ids. The CSV holds the plotted numbers in full precision.
     """
     out.mkdir(parents=True, exist_ok=True)
-    written = {key: value for key, value in _SETTINGS.items() if key.startswith(("svg.", "pdf.", "savefig."))}
+    written = {key: value for key, value in FIXED.items() if key.startswith(("svg.", "pdf.", "savefig."))}
     with matplotlib.rc_context(cast("Any", written)):
         # Laid out once: each format would lay the figure out again, and draw it once more for that.
         drawn.figure.draw_without_rendering()
@@ -189,6 +158,13 @@ def save(drawn: Drawn, out: Path) -> None:
         drawn.figure.savefig(
             out / f"{drawn.name}.pdf", format="pdf", metadata={"CreationDate": None, "Title": drawn.title}
         )
+        if (png := _look.get().png) is not None:
+            drawn.figure.savefig(
+                out / f"{drawn.name}.png",
+                format="png",
+                dpi=png,
+                metadata={"Software": None, "Title": drawn.title},
+            )
     drawn.data.to_csv(out / f"{drawn.name}.csv", index=False, lineterminator="\n")
 
 

@@ -14,7 +14,7 @@ import dask.array
 import dask.threaded
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.embedding import check_length
@@ -105,6 +105,7 @@ def estimate_from_gram(
 
     Raises:
         RankError: the rank cannot be resolved.
+        OrreryError: the stride leaves no pair, or an eigenvalue is not finite.
     """
     if runs is not None:
         members = np.asarray(runs)
@@ -119,7 +120,7 @@ def estimate_from_gram(
 
 
 def scores_from_gram(
-    gram: Float[np.ndarray, "row row"], fit: Sequence[int] | np.ndarray, components: int
+    gram: Float[np.ndarray, "row row"], fit: Sequence[int] | Int[np.ndarray, " fitted"], components: int
 ) -> tuple[Float[np.ndarray, "row component"], Float[np.ndarray, " component"]]:
     """Principal-component scores of uncentred states from their Gram matrix.
 

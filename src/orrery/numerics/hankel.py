@@ -20,8 +20,11 @@ class HankelOperator:
     """H of shape ((m + 1) D, N (T - m)), columns run-major, and products with it.
 
     Args:
-        states: trajectories (N, T, D).
+        states: N trajectories of T steps and D components.
         delays: m.
+
+    Raises:
+        OrreryError: the trajectories are too short.
     """
 
     def __init__(self, states: Float[np.ndarray, "run step component"], delays: int) -> None:

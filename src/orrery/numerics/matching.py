@@ -58,12 +58,20 @@ def match(a: Inexact[np.ndarray, " first"], b: Inexact[np.ndarray, " second"]) -
 
 
 def distance(a: Inexact[np.ndarray, " first"], b: Inexact[np.ndarray, " second"]) -> float:
-    """Distance of two spectra; see :func:`match`."""
+    """Distance of two spectra, in the unit of their members; see :func:`match`.
+
+    Raises:
+        OrreryError: a spectrum is empty or has a member that is not finite.
+    """
     return match(a, b).distance
 
 
 def distance_matrix(spectra: Sequence[Inexact[np.ndarray, " _"]]) -> Float[np.ndarray, "spectrum spectrum"]:
-    """Distances of all pairs of spectra; symmetric, zero on the diagonal."""
+    """Distances of all pairs of spectra; symmetric, zero on the diagonal.
+
+    Raises:
+        OrreryError: a spectrum is empty or has a member that is not finite.
+    """
     found = np.zeros((len(spectra), len(spectra)))
     for row, a in enumerate(spectra):
         for column in range(row):

@@ -8,7 +8,7 @@ from math import comb
 
 import numpy as np
 import scipy.stats
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from orrery.config.errors import OrreryError
 
@@ -39,13 +39,13 @@ class Relabelling:
 
 
 def excess(
-    distances: Float[np.ndarray, "member member"], first: np.ndarray
+    distances: Float[np.ndarray, "member member"], first: Bool[np.ndarray, "labelling member"]
 ) -> Float[np.ndarray, " labelling"]:
     """Mean over all pairs between two sets, minus half the sum of the means over all pairs within each.
 
     Args:
         distances: symmetric, zero diagonal.
-        first: boolean, (labelling, member): who is in the first set.
+        first: who is in the first set.
     """
     one = first.astype(float)
     other = 1.0 - one

@@ -94,6 +94,7 @@ def direct_spectrum(
 
     Raises:
         RankError: sigma_k / sigma_1 below 1e-12.
+        OrreryError: an eigenvalue is not finite.
     """
     left, values, right = scipy.linalg.svd(before, full_matrices=False, lapack_driver="gesdd")
     check_rank(values, rank, "direct")
@@ -113,6 +114,7 @@ def gram_spectrum(
 
     Raises:
         RankError: sigma_k / sigma_1 below 3e-5, or 3e-3 where the products were taken in float32.
+        OrreryError: an eigenvalue is not finite.
     """
     values, right = _leading(gram, rank)
     check_rank(values, rank, "gram", single=single)
@@ -131,6 +133,7 @@ def covariance_spectrum(
 
     Raises:
         RankError: sigma_k / sigma_1 below 3e-5.
+        OrreryError: an eigenvalue is not finite.
     """
     values, left = _leading(covariance, rank)
     check_rank(values, rank, path)
@@ -185,7 +188,7 @@ def check_finite(states: Float[np.ndarray, "run step component"]) -> None:
 
 
 def available_rank(stacked: int, pairs: int) -> int:
-    """Number of singular triplets of X."""
+    """Number of singular triplets of X, which has ``stacked`` rows and ``pairs`` columns."""
     return min(stacked, pairs)
 
 

@@ -65,7 +65,11 @@ class Streams:
         return value if word == "hold" else int(seed) + value
 
     def sequence(self, stream: str, seed: int, *key: Key) -> np.random.SeedSequence:
-        """The seed sequence of (stream, integer), with an optional key below it (tensor name, shape, epoch)."""
+        """The seed sequence of (stream, integer), with an optional key below it (tensor name, shape, epoch).
+
+        Raises:
+            OrreryError: for an unknown stream.
+        """
         if stream not in STREAMS:
             raise OrreryError(f"there is no stream '{stream}'; {nearest(stream, STREAMS)}")
         # Hashed rather than passed as words: numpy concatenates words, so (1, 2**32 + 1) and (1, 1, 1) would meet.
@@ -87,5 +91,9 @@ class Streams:
         return np.random.Generator(np.random.PCG64(self.sequence(stream, seed, *key)))
 
     def word(self, stream: str, seed: int, *key: Key) -> int:
-        """A whole number below 2**63 of (stream, integer), for libraries that have generators of their own."""
+        """A whole number below 2**63 of (stream, integer), for libraries that have generators of their own.
+
+        Raises:
+            OrreryError: for an unknown stream.
+        """
         return int(self.sequence(stream, seed, *key).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -48,7 +48,7 @@ def leading_subspace(
     """The basis of ``rank`` leading left singular vectors, within a Krylov space that is somewhat larger.
 
     Args:
-        states: trajectories (N, T, D).
+        states: trajectories; used as they are, neither centred nor scaled.
         delays: m.
         rank: converged to a residual over gap of 1e-10.
         further_rank: a larger rank, for sweeps, converged to 1e-6.
@@ -113,6 +113,7 @@ def subspace_spectrum(subspace: Subspace, rank: int, *, stride: int = 1) -> Spec
 
     Raises:
         RankError: the rank cannot be resolved.
+        OrreryError: an eigenvalue is not finite.
     """
     covariances, crosses = _covariances(subspace, stride)
     found = covariance_spectrum(covariances.sum(axis=0), crosses.sum(axis=0), rank, path="operator")
@@ -124,6 +125,7 @@ def subset_spectra(subspace: Subspace, rank: int, subsets: Sequence[Sequence[int
 
     Raises:
         RankError: the rank cannot be resolved.
+        OrreryError: an eigenvalue is not finite.
     """
     covariances, crosses = _covariances(subspace, 1)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -219,7 +220,7 @@ class AnalysisPlanner:
             for condition in self._conditions(name)
         }
 
-    def _compared(self, name: str, module: ModuleType, *, with_trajectories: bool) -> dict[str, Any]:
+    def _compared(self, name: str, *, with_trajectories: bool) -> dict[str, Any]:
         entry = self._settings(name).model_dump(mode="json")
         settings = {key: value for key, value in entry.items() if key not in ("conditions", "gather")}
         conditions: dict[str, Any] = {}
@@ -231,23 +232,8 @@ class AnalysisPlanner:
         return {"settings": settings, "conditions": conditions}
 
     def _comparison(self, name: str, module: ModuleType, sources: dict[str, tuple[Job, ...]]) -> Job:
-        reads = self._reads_trajectories(name, module)
-        return make(
-            self._entries,
-            "comparisons",
-            "compare",
-            study=self._study.name,
-            name=f"{self._study.name}/{name}",
-            settings={
-                **self._compared(name, module, with_trajectories=reads),
-                "trajectories": reads,
-            },
-            inputs=sources,
-            extra=_entries(module, "Settings", "compare", "numbers"),
-        )
-
-    def _reads_trajectories(self, name: str, module: ModuleType) -> bool:
-        return getattr(module, "COMPARES", "results") == "trajectories" or name not in self._results
+        parts = _entries(module, "Settings", "compare", "numbers")
+        return self._of_all(name, module, "comparisons", "compare", inputs=sources, extra=parts)
 
     def _figures(
         self,
@@ -256,20 +242,39 @@ class AnalysisPlanner:
         sources: dict[str, tuple[Job, ...]],
         comparison: Job | None,
     ) -> Job:
-        reads = self._reads_trajectories(name, module)
-        return make(
-            self._entries,
+        return self._of_all(
+            name,
+            module,
             "figures",
             "figures",
-            study=self._study.name,
-            name=f"{self._study.name}/{name}",
-            settings={
-                **self._compared(name, module, with_trajectories=reads),
-                "trajectories": reads,
-                "figures": self._study.figures.model_dump(mode="json"),
-            },
+            {"figures": self._study.figures.model_dump(mode="json")},
             inputs={**sources, "comparison": (comparison,) if comparison else ()},
             extra=(*_entries(module, "Settings", "plot"), *templates("figures.html")),
+        )
+
+    def _of_all(
+        self,
+        name: str,
+        module: ModuleType,
+        stage: str,
+        script: str,
+        further: Mapping[str, Any] | None = None,
+        *,
+        inputs: dict[str, tuple[Job, ...]],
+        extra: tuple[str | Path, ...],
+    ) -> Job:
+        """A job over all conditions that the analysis covers."""
+        reads = getattr(module, "COMPARES", "results") == "trajectories" or name not in self._results
+        compared = self._compared(name, with_trajectories=reads)
+        return make(
+            self._entries,
+            stage,
+            script,
+            study=self._study.name,
+            name=f"{self._study.name}/{name}",
+            settings={**compared, "trajectories": reads, **(further or {})},
+            inputs=inputs,
+            extra=extra,
         )
 
 

@@ -21,9 +21,9 @@ TRIGGER = Path(".orrery-cache/outdated")
 def find_outdated(plan: Plan, records: Records) -> dict[str, str]:
     """Return the targets that are there but must be made again, each with the reason.
 
-    A result is current if its manifest is as it was written, its store is there, and it was made of the bytes that
-    its inputs hold now. The last fails where a result was made anew with other bytes under the same name, say after
-    damage on another kind of machine, and the run ended before what reads it was made.
+    A result is current if its manifest is as it was written, its store or what it published is there, and it was
+    made of the bytes that its inputs hold now. The last fails where a result was made anew with other bytes under
+    the same name, say after damage on another kind of machine, and the run ended before what reads it was made.
     """
     found: dict[str, str] = {}
     known = {target: records.read(Path(target)) for target in plan.jobs}
@@ -32,7 +32,11 @@ def find_outdated(plan: Plan, records: Records) -> dict[str, str]:
             continue
         record = known[target]
         if record is None:
-            found[target] = "its manifest was edited, or its store is gone"
+            found[target] = (
+                "what was published is not whole"
+                if job.stage == "publish"
+                else "its manifest was edited, or its store is gone"
+            )
             continue
         changed = _changed_inputs(plan, job, record, known)
         if changed:

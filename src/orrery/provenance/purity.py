@@ -18,6 +18,7 @@ PREFIXES = (
     "annotated_types.",
     "collections.",
     "contextlib.contextmanager",
+    "contextvars.ContextVar",
     "cycler.",
     "dask.delayed",
     "dataclasses.",

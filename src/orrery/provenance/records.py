@@ -58,21 +58,24 @@ class Records:
         """Return the record of the result behind a manifest or the marker of a publication.
 
         Returns:
-            ``None`` where it is not there, was edited, or its store is gone: then nothing vouches for it.
+            ``None`` where it is not there, was edited, or its store or a published file is gone: then nothing
+            vouches for it.
         """
+        if target.name.startswith("published@"):
+            return _read_publication(target)
         place = str(target)
         signature = _signature(target)
         if signature is None:
             return None
         with contextlib.suppress(KeyError, TypeError, ValueError):
             kept_signature, digest, inputs, store = self._kept[place]
-            of_job = _signature(target.parent / store / "job.json") if store else [0]
+            of_job = _signature(target.parent / store / "job.json")
             if kept_signature == [signature, of_job]:
                 self._used[place] = self._kept[place]
                 return Record(digest, inputs, store)
         record = _read(target)
         if record is not None:
-            of_job = _signature(target.parent / record.store / "job.json") if record.store else [0]
+            of_job = _signature(target.parent / record.store / "job.json")
             self._used[place] = [[signature, of_job], record.digest, record.inputs, record.store]
         return record
 
@@ -86,11 +89,19 @@ class Records:
             write_atomically(self._cache, content.encode("ascii"))
 
 
+def _read_publication(marker: Path) -> Record | None:
+    try:
+        content = marker.read_bytes()
+        said = json.loads(content)
+        if all((marker.parent / name).is_file() for name in said["files"]):
+            return Record(hashlib.sha256(content).hexdigest(), dict(said["inputs"]), "")
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
 def _read(target: Path) -> Record | None:
     try:
-        if target.name.startswith("published@"):
-            content = target.read_bytes()
-            return Record(hashlib.sha256(content).hexdigest(), json.loads(content)["inputs"], "")
         manifest = read_manifest(target)
         store = str(manifest["store"])
         job = json.loads((target.parent / store / "job.json").read_bytes())

@@ -11,7 +11,8 @@ from typing import Any
 from orrery.report.inline import inline_svg
 from orrery.report.render import render, slug
 
-_KINDS = {"PDF": ".pdf", "SVG": ".svg", "data (CSV)": ".csv"}
+_KINDS = {"PDF": ".pdf", "SVG": ".svg", "PNG": ".png", "data (CSV)": ".csv"}
+_IF_ASKED_FOR = ".png"
 
 
 def read_figures(folder: Path, analysis: str) -> list[dict[str, Any]]:
@@ -34,7 +35,7 @@ def read_figures(folder: Path, analysis: str) -> list[dict[str, Any]]:
                 "svg": inline_svg(folder / f"{one['name']}.svg", f"{slug(analysis)}{number}-", label),
                 "files": {
                     kind: f"figures/{_place(analysis, one['name'])}{ending}"
-                    for kind, ending in _KINDS.items()
+                    for kind, ending in _kinds(folder, one["name"]).items()
                 },
             }
         )
@@ -45,7 +46,7 @@ def copy_figures(folder: Path, analysis: str, out: Path) -> None:
     """Copy the files of all figures of an analysis into ``out``, as ``<analysis>-<name>.<ending>``."""
     out.mkdir(parents=True, exist_ok=True)
     for one in json.loads((folder / "figures.json").read_text(encoding="utf-8")):
-        for ending in _KINDS.values():
+        for ending in _kinds(folder, one["name"]).values():
             shutil.copyfile(
                 folder / f"{one['name']}{ending}", out / f"{_place(analysis, one['name'])}{ending}"
             )
@@ -66,6 +67,15 @@ def contents(study: Mapping[str, Any], groups: list[dict[str, Any]]) -> dict[str
             for group in groups
             for one in group["figures"]
         ],
+    }
+
+
+def _kinds(folder: Path, name: str) -> dict[str, str]:
+    """The files of a figure, kind -> ending."""
+    return {
+        kind: ending
+        for kind, ending in _KINDS.items()
+        if ending != _IF_ASKED_FOR or (folder / f"{name}{ending}").is_file()
     }
 
 

@@ -12,10 +12,10 @@ from orrery.stages.sources import open_sources, set_scheduler, settings_of
 
 
 def draw(payload: Mapping[str, Any], out: Path) -> None:
-    """Draw the figures as SVG and PDF with their data as CSV, and their captions as ``figures.json``
-    and ``page.html``."""
+    """Draw the figures as SVG and PDF, and PNG if asked for, with their data as CSV, and their captions as
+    ``figures.json`` and ``page.html``."""
     from orrery.analyses.results import open_result
-    from orrery.figures.style import save
+    from orrery.figures.style import Look, drawing, save
     from orrery.report.figures_page import write_figures_page
 
     set_scheduler(payload)
@@ -24,8 +24,9 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
     store = store_of(Path(manifests[0])) if manifests else None
     comparison = open_result(store) if store is not None and (store / "result.zarr").is_dir() else None
     captions = []
-    for figure in module.plot(comparison, open_sources(payload), settings):
-        save(figure, out)
-        captions.append({"name": figure.name, "title": figure.title, "caption": figure.caption})
+    with drawing(Look.of(payload["settings"]["figures"])):
+        for figure in module.plot(comparison, open_sources(payload), settings):
+            save(figure, out)
+            captions.append({"name": figure.name, "title": figure.title, "caption": figure.caption})
     (out / "figures.json").write_text(json.dumps(captions, indent=1, sort_keys=True))
     write_figures_page(out, payload["name"])

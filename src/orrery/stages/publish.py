@@ -12,6 +12,7 @@ from orrery.provenance.manifest import store_of, write_atomically
 from orrery.provenance.records import Records
 
 PUBLISHED_FOLDERS = ("figures", "tables")
+PUBLISHED_FILES = ("report.html", "numbers.json", "claims.json", "trajectories.json")
 
 
 def publish_study(payload: Mapping[str, Any]) -> None:
@@ -40,7 +41,8 @@ def publish_study(payload: Mapping[str, Any]) -> None:
     costs = read_costs(Path(payload["results"]) / "benchmarks", _targets(payload))
     html = (report / "report.html").read_text(encoding="utf-8")
     write_atomically(place / "report.html", fill_costs(html, costs).encode())
-    _close_place(payload)
+    inside = [path for folder in PUBLISHED_FOLDERS for path in (place / folder).rglob("*") if path.is_file()]
+    _close_place(payload, [*PUBLISHED_FILES, *(path.relative_to(place).as_posix() for path in inside)])
 
 
 def publish_index(payload: Mapping[str, Any]) -> None:
@@ -50,7 +52,7 @@ def publish_index(payload: Mapping[str, Any]) -> None:
     place = _open_place(payload)
     results = Path(payload["results"])
     write_index([results / study for study in payload["settings"]["studies"]], place)
-    _close_place(payload)
+    _close_place(payload, ["index.html"])
 
 
 def _open_place(payload: Mapping[str, Any]) -> Path:
@@ -61,9 +63,15 @@ def _open_place(payload: Mapping[str, Any]) -> Path:
     return place
 
 
-def _close_place(payload: Mapping[str, Any]) -> None:
+def _close_place(payload: Mapping[str, Any], files: list[str]) -> None:
+    """Write the marker, with the files that it stands for and what they were made of."""
     inputs = {label: [_digest_of(Path(path)) for path in paths] for label, paths in payload["inputs"].items()}
-    marker = {"study": payload["study"], "digest": payload["digest"], "inputs": inputs}
+    marker = {
+        "study": payload["study"],
+        "digest": payload["digest"],
+        "files": sorted(files),
+        "inputs": inputs,
+    }
     write_atomically(Path(payload["target"]), json.dumps(marker).encode())
 
 

@@ -28,7 +28,18 @@ def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Traj
 
 
 def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
-    """Open the result of an analysis for one condition; those of several blocks are joined along ``seed``."""
+    """Open the result of an analysis for one condition; those of several blocks are joined along ``seed``.
+
+    Args:
+        manifests: those of the stores of its blocks, or of one store that gathers several conditions.
+        condition: its name.
+
+    Returns:
+        The dataset with the dimensions that the analysis gave it.
+
+    Raises:
+        OrreryError: a store holds no result.
+    """
     import xarray as xr
 
     from orrery.analyses.results import open_result

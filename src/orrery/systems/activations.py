@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-Elementwise = Callable[[torch.Tensor], torch.Tensor]
-# (gradient with respect to the activation, input, activation) -> gradient with respect to the input
-Backward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    Layer = Float[torch.Tensor, "*shape"]
+    Elementwise = Callable[[Layer], Layer]
+    # (gradient with respect to the activation, input, activation) -> gradient with respect to the input
+    Backward = Callable[[Layer, Layer, Layer], Layer]
 
 
 @dataclass(frozen=True)

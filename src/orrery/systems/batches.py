@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from orrery.numerics.streams import Streams
 from orrery.systems import network_settings as settings_of
 from orrery.systems.network_settings import Batches as BatchSettings
 from orrery.systems.system import Runs
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 # Steps drawn at once with replacement: a stretch is keyed by its number, so that any step can be reached directly.
 STRETCH = 256
@@ -88,8 +92,8 @@ class SampleIndices:
                 self._whole = torch.arange(samples, device=device)[None]
                 self._at = lambda groups, t: self._whole
 
-    def at(self, groups: Groups, t: int) -> torch.Tensor:
-        """Indices of step ``t``, (group, sample)."""
+    def at(self, groups: Groups, t: int) -> Int[torch.Tensor, "group sample"]:
+        """Indices into the training samples of the batch of step ``t``."""
         return self._at(groups, t)
 
     def _check_size(self) -> None:

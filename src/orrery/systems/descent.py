@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orrery.systems.system import Batch, Byproducts, State
 
 Variable = Float[torch.Tensor, "run coordinate"]
-Rate = float | torch.Tensor  # one number, or one per run with shape (run, 1)
+Rate = float | Float[torch.Tensor, "run 1"]  # one number, or one per run
 
 
 def mirror_descent(x: Variable, objective: Objective, rate: Rate, lower: float) -> Variable:
@@ -47,7 +47,7 @@ def descent_system(
     settings: DescentSettings,
     *,
     name: str,
-    primal: Callable[[torch.Tensor], torch.Tensor],
+    primal: Callable[[Variable], Variable],
     dtype: torch.dtype,
     device: torch.device,
     streams: Streams,

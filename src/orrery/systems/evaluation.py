@@ -37,16 +37,16 @@ class Evaluation:
             None
         )
 
-    def metrics(self) -> dict[str, Callable[[State], torch.Tensor]]:
+    def metrics(self) -> dict[str, Callable[[State], Float[torch.Tensor, " run"]]]:
         """``train_loss``, ``test_loss``, and ``train_accuracy``, ``test_accuracy`` where there are classes."""
-        found: dict[str, Callable[[State], torch.Tensor]] = {}
+        found: dict[str, Callable[[State], Float[torch.Tensor, " run"]]] = {}
         for part in ("train", "test"):
             found[f"{part}_loss"] = self._metric(part, 0)
             if self._samples.split(part).labels is not None:
                 found[f"{part}_accuracy"] = self._metric(part, 1)
         return found
 
-    def _metric(self, part: str, which: int) -> Callable[[State], torch.Tensor]:
+    def _metric(self, part: str, which: int) -> Callable[[State], Float[torch.Tensor, " run"]]:
         return lambda state: self._evaluate(state, part)[which]
 
     def _evaluate(

@@ -7,14 +7,19 @@ saves writing and reading an array of the size of the weights at every step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-Number = float | torch.Tensor
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    # One for all runs, or one per run: (run,), or (run, 1, ...) as over_runs shapes it.
+    Number = float | Float[torch.Tensor, "run ..."]
 
 
-def over_runs(number: Number, like: torch.Tensor) -> Number:
-    """Shape one number per run so that it broadcasts over ``like (run, ...)``; plain numbers pass."""
+def over_runs(number: Number, like: Float[torch.Tensor, "run ..."]) -> Number:
+    """Shape one number per run so that it broadcasts over ``like``; plain numbers pass."""
     if isinstance(number, torch.Tensor) and number.ndim == 1:
         return number.reshape(-1, *(1,) * (like.ndim - 1))
     return number
@@ -22,14 +27,17 @@ def over_runs(number: Number, like: torch.Tensor) -> Number:
 
 @dataclass(frozen=True)
 class Dense:
-    """A gradient as it is, (run, *shape)."""
+    """A gradient as it is."""
 
-    tensor: torch.Tensor
+    tensor: Float[torch.Tensor, " run *shape"]
 
-    def dense(self) -> torch.Tensor:
+    def dense(self) -> Float[torch.Tensor, " run *shape"]:
+        """The gradient itself."""
         return self.tensor
 
-    def added_to(self, base: torch.Tensor, scale: Number, factor: Number) -> torch.Tensor:
+    def added_to(
+        self, base: Float[torch.Tensor, " run *shape"], scale: Number, factor: Number
+    ) -> Float[torch.Tensor, " run *shape"]:
         """scale x base + factor x gradient."""
         if isinstance(factor, torch.Tensor) or isinstance(scale, torch.Tensor):
             return base * over_runs(scale, base) + self.tensor * over_runs(factor, base)
@@ -38,16 +46,19 @@ class Dense:
 
 @dataclass(frozen=True)
 class Product:
-    """left @ right, with left (group, rows, sample), right (group, sample, columns), reshaped to ``shape``."""
+    """left @ right, reshaped to ``shape``, which is (run, *shape of one run)."""
 
-    left: torch.Tensor
-    right: torch.Tensor
+    left: Float[torch.Tensor, "group row sample"]
+    right: Float[torch.Tensor, "group sample column"]
     shape: tuple[int, ...]
 
-    def dense(self) -> torch.Tensor:
+    def dense(self) -> Float[torch.Tensor, " run *shape"]:
+        """The product, formed."""
         return torch.bmm(self.left, self.right).reshape(self.shape)
 
-    def added_to(self, base: torch.Tensor, scale: Number, factor: Number) -> torch.Tensor:
+    def added_to(
+        self, base: Float[torch.Tensor, " run *shape"], scale: Number, factor: Number
+    ) -> Float[torch.Tensor, " run *shape"]:
         """scale x base + factor x gradient."""
         if isinstance(factor, torch.Tensor) or isinstance(scale, torch.Tensor):
             return Dense(self.dense()).added_to(base, scale, factor)

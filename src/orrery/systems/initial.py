@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ import torch
 from orrery.numerics.streams import Streams
 from orrery.systems.network_settings import Initialisation
 from orrery.systems.system import Component, Runs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def fan_in(component: Component, components: Sequence[Component]) -> int:
@@ -29,7 +33,7 @@ def draw_weights(
     settings: Initialisation,
     streams: Streams,
     seed: int,
-) -> np.ndarray:
+) -> Float[np.ndarray, "*shape"]:
     """One tensor of one seed, float64. The kind ``default`` is drawn as PyTorch draws linear layers."""
     if component.role == "bias" and settings.biases == "zero":
         return np.zeros(component.shape)
@@ -50,8 +54,11 @@ def draw_weights(
 
 
 def stack_runs(
-    runs: Runs, draw: Callable[[int], np.ndarray], dtype: torch.dtype, device: torch.device
-) -> torch.Tensor:
-    """Draw once per seed and repeat for its copies: (run, *shape), in memory of torch (aligned)."""
+    runs: Runs,
+    draw: Callable[[int], Float[np.ndarray, "*shape"]],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Float[torch.Tensor, " run *shape"]:
+    """Draw once per seed and repeat for its copies, in memory of torch (aligned)."""
     drawn = {seed: np.asarray(draw(seed)) for seed in dict.fromkeys(runs.seeds)}
     return torch.tensor(np.stack([drawn[seed] for seed in runs.seeds]), dtype=dtype, device=device)

@@ -7,11 +7,15 @@ so that the same code serves networks that keep samples last and modules that ke
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from orrery.systems.network_settings import CrossEntropy, Mse
 from orrery.systems.network_settings import Loss as LossSettings
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -38,23 +42,27 @@ class Loss:
             return self.factor / (samples * outputs)
         return self.factor / samples
 
-    def value(self, layer: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The loss of one run, scalar, from ``layer (sample, output)`` and ``targets (sample, output)``."""
+    def value(
+        self, layer: Float[torch.Tensor, "sample output"], targets: Float[torch.Tensor, "sample output"]
+    ) -> Float[torch.Tensor, ""]:
+        """The loss of one run, from its last layer before the link."""
         outputs = self.outputs(layer, axis=-1)
         weight = self.weight(outputs.shape[0], outputs.shape[1])
         if self.kind == "squares":
             return ((outputs - targets) ** 2).sum() * weight
         return -(outputs * targets).sum() * weight
 
-    def summed(self, layer: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Sum over samples and outputs without factor, from ``layer (run, output, sample)``, one per run."""
+    def summed(
+        self, layer: Float[torch.Tensor, "run output sample"], targets: Float[torch.Tensor, "output sample"]
+    ) -> Float[torch.Tensor, " run"]:
+        """Sum over samples and outputs without factor; all runs have the same targets."""
         outputs = self.outputs(layer, axis=1)
         if self.kind == "squares":
             return ((outputs - targets) ** 2).sum(dim=(1, 2))
         return -(outputs * targets).sum(dim=(1, 2))
 
-    def outputs(self, layer: torch.Tensor, axis: int) -> torch.Tensor:
-        """The last layer after the link."""
+    def outputs(self, layer: Float[torch.Tensor, "*shape"], axis: int) -> Float[torch.Tensor, "*shape"]:
+        """The last layer after the link; ``axis`` is that of the outputs."""
         match self.link:
             case "log-softmax":
                 return torch.log_softmax(layer, dim=axis)
@@ -67,17 +75,11 @@ class Loss:
         return layer
 
     def value_and_gradient(
-        self, layer: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss of each run and its gradient with respect to the last layer.
-
-        Args:
-            layer: (group, copy, output, sample).
-            targets: (group, 1, output, sample).
-
-        Returns:
-            loss (group, copy) and gradient, shaped like ``layer``.
-        """
+        self,
+        layer: Float[torch.Tensor, "group member output sample"],
+        targets: Float[torch.Tensor, "group 1 output sample"],
+    ) -> tuple[Float[torch.Tensor, "group member"], Float[torch.Tensor, "group member output sample"]]:
+        """Loss of each run and its gradient with respect to the last layer; the runs of a group share targets."""
         outputs = self.outputs(layer, axis=-2)
         weight = self.weight(layer.shape[-1], layer.shape[-2])
         if self.kind == "likelihood":

@@ -72,7 +72,7 @@ class StackedMlp:
 
     def differentiate(
         self, state: State, batch: Batch, t: int
-    ) -> tuple[torch.Tensor, dict[str, Gradient], dict[str, torch.Tensor]]:
+    ) -> tuple[Float[torch.Tensor, " run"], dict[str, Gradient], State]:
         """Loss of each run, gradient of each weight, and statistics after the step (none here)."""
         inputs, targets = batch["inputs"], batch["targets"]
         groups, samples = inputs.shape[:2]

@@ -17,7 +17,12 @@ from orrery.systems.network_settings import Module as ModuleSettings
 from orrery.systems.system import Component
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Shaped
+
     from orrery.systems.system import Batch, State
+
+    # The state of one run.
+    RunState = dict[str, Float[torch.Tensor, " ..."]]
 
 
 def construct(settings: ModuleSettings) -> torch.nn.Module:
@@ -45,8 +50,12 @@ def construct(settings: ModuleSettings) -> torch.nn.Module:
         raise OrreryError(f"system.network.arguments: {name} cannot be made from them: {error}") from error
 
 
-def fresh_weights(settings: ModuleSettings, word: int) -> dict[str, torch.Tensor]:
-    """Weights and buffers of a module constructed under the given seed of PyTorch's own generator."""
+def fresh_weights(settings: ModuleSettings, word: int) -> dict[str, Shaped[torch.Tensor, " ..."]]:
+    """Weights and buffers of one run, of a module constructed under the given seed of PyTorch's own generator.
+
+    Raises:
+        OrreryError: as :func:`construct`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(word)
         module = construct(settings)
@@ -120,7 +129,7 @@ class StackedModule:
         }
 
     def _call(
-        self, weights: State, statistics: State, inputs: torch.Tensor, t: int
+        self, weights: RunState, statistics: RunState, inputs: torch.Tensor, t: int
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Output of one run and its buffers afterwards; modules write into their buffers, so they get copies."""
         buffers = {name: value.clone() for name, value in statistics.items()}
@@ -129,22 +138,26 @@ class StackedModule:
         return output, buffers
 
     def _loss(
-        self, weights: State, statistics: State, inputs: torch.Tensor, targets: torch.Tensor, t: int
+        self, weights: RunState, statistics: RunState, inputs: torch.Tensor, targets: torch.Tensor, t: int
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         output, buffers = self._call(weights, statistics, inputs, t)
         return self.loss.value(output, targets), buffers
 
     def differentiate(
         self, state: State, batch: Batch, t: int
-    ) -> tuple[torch.Tensor, dict[str, Gradient], dict[str, torch.Tensor]]:
-        """Loss of each run, gradient of each weight, and statistics after the step."""
+    ) -> tuple[Float[torch.Tensor, " run"], dict[str, Gradient], State]:
+        """Loss of each run, gradient of each weight, and statistics after the step.
+
+        Raises:
+            OrreryError: the module draws random numbers.
+        """
         self._module.train()
         inputs, targets = batch["inputs"], batch["targets"]
         weights = {component.name: state[component.name] for component in self.weights}
         statistics = {component.name: state[component.name] for component in self.statistics}
         runs, groups = next(iter(weights.values())).shape[0], inputs.shape[0]
 
-        def one(w: State, s: State, x: torch.Tensor, y: torch.Tensor) -> Any:
+        def one(w: RunState, s: RunState, x: torch.Tensor, y: torch.Tensor) -> Any:
             return grad_and_value(self._loss, has_aux=True)(w, s, x, y, t)
 
         if self.settings.batching == "loop":
@@ -187,13 +200,15 @@ class StackedModule:
             "randomness must come from a stream, so switch it off"
         )
 
-    def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor:
-        """Output of every run on the same samples, in evaluation mode: (run, output, sample)."""
+    def predict(
+        self, state: State, inputs: Float[torch.Tensor, "sample feature"]
+    ) -> Float[torch.Tensor, "run output sample"]:
+        """Output of every run on the same samples, in evaluation mode."""
         self._module.eval()
         weights = {component.name: state[component.name] for component in self.weights}
         statistics = {component.name: state[component.name] for component in self.statistics}
 
-        def one(w: State, s: State) -> torch.Tensor:
+        def one(w: RunState, s: RunState) -> torch.Tensor:
             return self._call(w, s, inputs, 0)[0]
 
         if self.settings.batching == "loop":
@@ -204,7 +219,7 @@ class StackedModule:
         return found.transpose(1, 2)
 
 
-def _row(tensors: State, run: int) -> State:
+def _row(tensors: State, run: int) -> RunState:
     return {name: tensor[run] for name, tensor in tensors.items()}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
 from orrery.config.closed import Closed
 from orrery.config.errors import OrreryError
 from orrery.systems.network_settings import (
@@ -30,13 +32,13 @@ class Settings(Closed):
     """A network, where it starts, its loss, its optimizer and its batches."""
 
     kind: Literal["network"] = "network"
-    network: Network
-    initialisation: Initialisation = Initialisation()
-    loss: Loss = CrossEntropy()
-    optimizer: AnyOptimizer
-    schedule: Schedule = Constant()
-    batches: Batches
-    probe: Probe = Probe()
+    network: Network = Field(description="what is trained")
+    initialisation: Initialisation = Field(Initialisation(), description="how the weights start")
+    loss: Loss = Field(CrossEntropy(), description="what is minimised")
+    optimizer: AnyOptimizer = Field(description="how a step follows from the gradient")
+    schedule: Schedule = Field(Constant(), description="how the rate changes over the steps")
+    batches: Batches = Field(description="which samples a step sees")
+    probe: Probe = Field(Probe(), description="fixed samples on which the observable 'outputs' is recorded")
 
 
 def entries(system: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,18 +15,20 @@ Link = Literal["identity", "log-softmax", "softmax", "sigmoid", "tanh"]
 class Mlp(Closed):
     """A fully connected network; tensors ``fc1.weight`` (output, input), ``fc1.bias``, ``fc2.weight`` ..."""
 
-    kind: Literal["mlp"] = "mlp"
+    kind: Literal["mlp"] = Field("mlp", description="which network")
     hidden: tuple[Width, ...] = Field(
         description="widths of the hidden layers; the dataset gives input and output"
     )
-    activation: Literal["relu", "gelu", "tanh", "elu", "sigmoid", "identity"] = "relu"
-    bias: bool = True
+    activation: Literal["relu", "gelu", "tanh", "elu", "sigmoid", "identity"] = Field(
+        "relu", description="after every hidden layer"
+    )
+    bias: bool = Field(True, description="whether the layers have biases")
 
 
 class Module(Closed):
     """A ``torch.nn.Module`` of one's own, named by import path."""
 
-    kind: Literal["module"] = "module"
+    kind: Literal["module"] = Field("module", description="which network")
     path: str = Field(description="import path of the class, 'package.module.Class'")
     arguments: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments of its constructor"
@@ -50,7 +52,11 @@ class Initialisation(Closed):
     its layer.
     """
 
-    kind: Literal["default", "normal", "normal-fan-in", "uniform-fan-in", "uniform"] = "default"
+    kind: Literal["default", "normal", "normal-fan-in", "uniform-fan-in", "uniform"] = Field(
+        "default",
+        description="distribution of the weights, s being the spread: PyTorch's; normal of "
+        "deviation s, or s/sqrt(fan_in); uniform within 1/sqrt(fan_in), or within s",
+    )
     spread: float | None = Field(
         None,
         gt=0,
@@ -70,7 +76,7 @@ class Initialisation(Closed):
 class CrossEntropy(Closed):
     """Factor x mean or sum over samples of -log softmax(output)[label]."""
 
-    kind: Literal["cross-entropy"] = "cross-entropy"
+    kind: Literal["cross-entropy"] = Field("cross-entropy", description="which loss")
     reduction: Literal["mean", "sum"] = Field("mean", description="over the samples of the batch")
     factor: float = Field(1.0, description="factor on the loss, e.g. 0.5")
     link: Literal["identity"] = Field("identity", description="outputs are logits; the loss normalises them")
@@ -79,7 +85,7 @@ class CrossEntropy(Closed):
 class Nll(Closed):
     """Factor x mean or sum over samples of -output[label], where the outputs are log-probabilities."""
 
-    kind: Literal["nll"] = "nll"
+    kind: Literal["nll"] = Field("nll", description="which loss")
     reduction: Literal["mean", "sum"] = Field("mean", description="over the samples of the batch")
     factor: float = Field(1.0, description="factor on the loss, e.g. 0.5")
     link: Literal["log-softmax", "identity"] = Field(
@@ -91,7 +97,7 @@ class Nll(Closed):
 class Mse(Closed):
     """Factor x mean or sum of (output - target)^2; labels become one-hot targets."""
 
-    kind: Literal["mse"] = "mse"
+    kind: Literal["mse"] = Field("mse", description="which loss")
     reduction: Literal["mean", "sum", "sample-mean"] = Field(
         "mean",
         description="'mean' over samples and outputs (as in PyTorch), 'sum' over both, 'sample-mean': sum over "
@@ -114,21 +120,21 @@ class Optimizer(Closed):
 class Sgd(Optimizer):
     """w <- w - rate (g + weight_decay w)."""
 
-    kind: Literal["sgd"] = "sgd"
+    kind: Literal["sgd"] = Field("sgd", description="which optimizer")
 
 
 class Momentum(Optimizer):
     """v <- momentum v + g + weight_decay w; w <- w - rate v."""
 
-    kind: Literal["momentum"] = "momentum"
-    momentum: float = Field(0.9, ge=0, lt=1)
+    kind: Literal["momentum"] = Field("momentum", description="which optimizer")
+    momentum: float = Field(0.9, ge=0, lt=1, description="factor on the velocity at every step")
 
 
 class Nesterov(Optimizer):
     """As momentum, with w <- w - rate (g + weight_decay w + momentum v)."""
 
-    kind: Literal["nesterov"] = "nesterov"
-    momentum: float = Field(0.9, gt=0, lt=1)
+    kind: Literal["nesterov"] = Field("nesterov", description="which optimizer")
+    momentum: float = Field(0.9, gt=0, lt=1, description="factor on the velocity at every step")
 
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -137,20 +143,24 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class Adaptive(Optimizer):
     """What Adam and AdamW share."""
 
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    epsilon: float = Field(1e-8, gt=0)
+    betas: tuple[Fraction, Fraction] = Field(
+        (0.9, 0.999), description="decay per step of the running means of the gradient and of its square"
+    )
+    epsilon: float = Field(
+        1e-8, gt=0, description="added to the root of the mean square, against division by zero"
+    )
 
 
 class Adam(Adaptive):
     """Adam with bias correction; weight decay is added to the gradient."""
 
-    kind: Literal["adam"] = "adam"
+    kind: Literal["adam"] = Field("adam", description="which optimizer")
 
 
 class AdamW(Adaptive):
     """Adam with decoupled weight decay: w <- (1 - rate weight_decay) w before the step."""
 
-    kind: Literal["adamw"] = "adamw"
+    kind: Literal["adamw"] = Field("adamw", description="which optimizer")
     weight_decay: float = Field(0.01, ge=0, description="as in torch.optim")
 
 
@@ -160,30 +170,30 @@ AnyOptimizer = Annotated[Sgd | Momentum | Nesterov | Adam | AdamW, Field(discrim
 class Constant(Closed):
     """The same rate at every step."""
 
-    kind: Literal["constant"] = "constant"
+    kind: Literal["constant"] = Field("constant", description="how the rate changes")
 
 
 class StepSchedule(Closed):
     """The rate is multiplied by ``factor`` after every ``every`` steps."""
 
-    kind: Literal["step"] = "step"
-    every: int = Field(ge=1)
-    factor: float = Field(gt=0)
+    kind: Literal["step"] = Field("step", description="how the rate changes")
+    every: int = Field(ge=1, description="steps between two changes of the rate")
+    factor: float = Field(gt=0, description="what the rate is multiplied by")
 
 
 class Cosine(Closed):
     """The rate falls along half a cosine to ``floor`` times itself over ``steps`` steps, and stays there."""
 
-    kind: Literal["cosine"] = "cosine"
-    steps: int = Field(ge=1)
-    floor: float = Field(0.0, ge=0)
+    kind: Literal["cosine"] = Field("cosine", description="how the rate changes")
+    steps: int = Field(ge=1, description="steps until the rate is at its floor")
+    floor: float = Field(0.0, ge=0, description="the last rate, as a fraction of the first")
 
 
 class LinearWarmup(Closed):
     """The rate rises linearly over the first ``steps`` steps: (t + 1)/steps of itself at step t."""
 
-    kind: Literal["linear-warmup"] = "linear-warmup"
-    steps: int = Field(ge=1)
+    kind: Literal["linear-warmup"] = Field("linear-warmup", description="how the rate changes")
+    steps: int = Field(ge=1, description="steps until the rate is whole")
 
 
 Schedule = Annotated[Constant | StepSchedule | Cosine | LinearWarmup, Field(discriminator="kind")]
@@ -192,8 +202,8 @@ Schedule = Annotated[Constant | StepSchedule | Cosine | LinearWarmup, Field(disc
 class Shuffled(Closed):
     """Every epoch is a fresh permutation of the training samples; copies of a seed share it."""
 
-    kind: Literal["shuffled"] = "shuffled"
-    size: int = Field(ge=1)
+    kind: Literal["shuffled"] = Field("shuffled", description="how batches are drawn")
+    size: int = Field(ge=1, description="samples of a batch")
     incomplete: Literal["drop", "keep"] = Field(
         "drop", description="the last batch of an epoch if it is smaller"
     )
@@ -202,21 +212,21 @@ class Shuffled(Closed):
 class WithReplacement(Closed):
     """Every batch is drawn independently, with replacement."""
 
-    kind: Literal["with-replacement"] = "with-replacement"
-    size: int = Field(ge=1)
+    kind: Literal["with-replacement"] = Field("with-replacement", description="how batches are drawn")
+    size: int = Field(ge=1, description="samples of a batch")
 
 
 class Full(Closed):
     """Every batch is the whole training set."""
 
-    kind: Literal["full"] = "full"
+    kind: Literal["full"] = Field("full", description="how batches are drawn")
 
 
 class FixedOrder(Closed):
     """The samples in a fixed order, again and again, the same for all seeds."""
 
-    kind: Literal["fixed-order"] = "fixed-order"
-    size: int = Field(ge=1)
+    kind: Literal["fixed-order"] = Field("fixed-order", description="how batches are drawn")
+    size: int = Field(ge=1, description="samples of a batch")
     order: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
         None, description="sample indices; the order of the dataset where absent"
     )
@@ -228,5 +238,5 @@ Batches = Annotated[Shuffled | WithReplacement | Full | FixedOrder, Field(discri
 class Probe(Closed):
     """Fixed samples on which the observable ``outputs`` is recorded."""
 
-    count: int = Field(16, ge=1)
-    split: Literal["train", "test"] = "test"
+    count: int = Field(16, ge=1, description="how many, drawn from the stream 'probe'")
+    split: Literal["train", "test"] = Field("test", description="which part of the dataset they are of")

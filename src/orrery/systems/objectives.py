@@ -13,8 +13,8 @@ from jaxtyping import Float
 class Objective:
     """One summand g and its derivative, both element-wise."""
 
-    value: Callable[[torch.Tensor], torch.Tensor]
-    slope: Callable[[torch.Tensor], torch.Tensor]
+    value: Callable[[Float[torch.Tensor, "*shape"]], Float[torch.Tensor, "*shape"]]
+    slope: Callable[[Float[torch.Tensor, "*shape"]], Float[torch.Tensor, "*shape"]]
 
     def total(self, x: Float[torch.Tensor, "run coordinate"]) -> Float[torch.Tensor, " run"]:
         """f(x), one value per run."""

@@ -8,14 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-from orrery.systems.gradients import Gradient, Number, over_runs
+from orrery.systems.gradients import Gradient, over_runs
 from orrery.systems.network_settings import Adam, AdamW, Adaptive, AnyOptimizer, Momentum, Nesterov, Sgd
 
-Buffers = tuple[torch.Tensor, ...]
-Update = Callable[[torch.Tensor, Gradient, Buffers, Number, int], tuple[torch.Tensor, Buffers]]
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from orrery.systems.gradients import Number
+
+    Weights = Float[torch.Tensor, " run *shape"]
+    Buffers = tuple[Float[torch.Tensor, " run *shape"], ...]
+    Update = Callable[[Weights, Gradient, Buffers, Number, int], tuple[Weights, Buffers]]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from jaxtyping import Float, Shaped
 
-    State = dict[str, torch.Tensor]
-    Batch = dict[str, torch.Tensor]
-    Byproducts = dict[str, torch.Tensor]
+    State = dict[str, Float[torch.Tensor, "run ..."]]
+    # A group is a stretch of runs that share their batches; one group serves all runs where there is but one.
+    Batch = dict[str, Shaped[torch.Tensor, "group ..."]]
+    Byproducts = dict[str, Float[torch.Tensor, " run"]]
 
 ROLES = ("weight", "bias", "momentum", "second-moment", "statistic", "variable", "flag")
 
@@ -90,10 +92,10 @@ class System:
     initial: Callable[[Runs], State]
     batch: Callable[[Runs, int], Batch]
     advance: Callable[[State, Batch, int], tuple[State, Byproducts]]
-    observables: Mapping[str, tuple[tuple[int, ...], Callable[[State], torch.Tensor]]] = field(
-        default_factory=dict
+    observables: Mapping[str, tuple[tuple[int, ...], Callable[[State], Float[torch.Tensor, "run ..."]]]] = (
+        field(default_factory=dict)
     )
-    metrics: Mapping[str, Callable[[State], torch.Tensor]] = field(default_factory=dict)
+    metrics: Mapping[str, Callable[[State], Float[torch.Tensor, " run"]]] = field(default_factory=dict)
     byproducts: tuple[str, ...] = ("loss",)
 
     def step(self, state: State, batch: Batch, t: int) -> State:

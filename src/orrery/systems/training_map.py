@@ -23,6 +23,8 @@ from orrery.systems.schedules import schedule_factor
 from orrery.systems.system import Component, Runs, System
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from orrery.systems.network import Settings
     from orrery.systems.system import Batch, Byproducts, State
 
@@ -35,9 +37,13 @@ class Stacked(Protocol):
 
     def differentiate(
         self, state: State, batch: Batch, t: int
-    ) -> tuple[torch.Tensor, dict[str, Gradient], dict[str, torch.Tensor]]: ...
+    ) -> tuple[Float[torch.Tensor, " run"], dict[str, Gradient], State]:
+        """Loss of each run, gradient of each weight, and statistics after the step."""
 
-    def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor: ...
+    def predict(
+        self, state: State, inputs: Float[torch.Tensor, "sample feature"]
+    ) -> Float[torch.Tensor, "run output sample"]:
+        """The last layer of every run on the same samples."""
 
 
 def network_system(

@@ -26,6 +26,8 @@ from orrery.trajectory.checkpoint import read_checkpoint, write_checkpoint
 from orrery.trajectory.writer import Writer
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from orrery.systems.system import State
 
 # Beside the state a checkpoint holds what became of each run; the names cannot be those of tensors.
@@ -147,7 +149,7 @@ def _start(
     first: int,
     previous: Path | None,
     device: torch.device,
-) -> tuple[State, np.ndarray, np.ndarray]:
+) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """State, status and last finite step of each run at ``first``."""
     if previous is None:
         if first != 0:
@@ -168,7 +170,9 @@ def _start(
     return state, status, last_step
 
 
-def read_state(path: Path, step: int | None, device: torch.device) -> tuple[State, np.ndarray, np.ndarray]:
+def read_state(
+    path: Path, step: int | None, device: torch.device
+) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """Read a checkpoint onto a device.
 
     Args:

@@ -13,6 +13,8 @@ from orrery.numerics.streams import Streams
 from orrery.systems.system import Component
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from orrery.systems.system import State
 
 # Non-zero entries per number of the state: inner products keep their expectation, and four make the spread nearly
@@ -22,8 +24,8 @@ ENTRIES = 4
 
 def projection_of(
     components: Sequence[Component], dimension: int, streams: Streams, device: torch.device
-) -> Callable[[State], torch.Tensor]:
-    """The projection of the weights, biases and variables of a state to ``dimension`` numbers, (run, dimension).
+) -> Callable[[State], Float[torch.Tensor, "run dimension"]]:
+    """The projection of the weights, biases and variables of a state to ``dimension`` numbers.
 
     Each number of the state goes to :data:`ENTRIES` places of the result with random signs. Keyed by the stream
     ``probe`` and the tensor name, so it is the same for all runs and all segments.

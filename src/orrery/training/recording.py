@@ -17,6 +17,8 @@ from orrery.training.schedule import evaluated_steps, recorded_steps
 from orrery.trajectory.writer import Writer
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int, Shaped
+
     from orrery.systems.system import Byproducts, State
 
 # States gathered on a GPU before they go to the host in one transfer, so that the device need not wait at every step.
@@ -39,9 +41,9 @@ class Recording:
 
     components: tuple[Component, ...]
     steps: list[int]
-    observables: Mapping[str, tuple[tuple[int, ...], Callable[[State], torch.Tensor]]]
+    observables: Mapping[str, tuple[tuple[int, ...], Callable[[State], Float[torch.Tensor, "run ..."]]]]
     byproducts: tuple[str, ...]
-    evaluations: Mapping[str, Callable[[State], torch.Tensor]]
+    evaluations: Mapping[str, Callable[[State], Float[torch.Tensor, " run"]]]
     evaluated: list[int]
 
 
@@ -50,7 +52,7 @@ def plan_recording(
     record: Mapping[str, Any],
     first: int,
     last: int,
-    projection: Callable[[int], Callable[[State], torch.Tensor]],
+    projection: Callable[[int], Callable[[State], Float[torch.Tensor, "run dimension"]]],
 ) -> Recording:
     """Look up what the record settings name.
 
@@ -133,8 +135,8 @@ class Recorder:
         writer: Writer,
         recording: Recording,
         last: int,
-        status: np.ndarray,
-        last_step: np.ndarray,
+        status: Int[np.ndarray, " run"],
+        last_step: Int[np.ndarray, " run"],
         device: torch.device,
     ) -> None:
         self._writer = writer
@@ -256,13 +258,18 @@ class Recorder:
         return moved
 
 
-def total(state: State) -> torch.Tensor:
+def total(state: State) -> Float[torch.Tensor, " run"]:
     """Sum of all components of each run: finite only if each of them is; judges a map that has no loss."""
     return torch.stack([tensor.double().flatten(1).sum(dim=1) for tensor in state.values()]).sum(dim=0)
 
 
-def blank_runs(tensor: torch.Tensor, gone: torch.Tensor) -> torch.Tensor:
-    """The tensor ``(run, ...)`` with NaN in the rows of the runs that are gone; the other rows keep their bits."""
+def blank_runs(
+    tensor: Shaped[torch.Tensor, " run *shape"], gone: Bool[torch.Tensor, " run"]
+) -> Shaped[torch.Tensor, " run *shape"]:
+    """The tensor with NaN in the rows of the runs that are gone; the other rows keep their bits.
+
+    Tensors of integers, which hold no NaN, stay as they are.
+    """
     if not tensor.is_floating_point():
         return tensor
     result = tensor.clone()

@@ -7,13 +7,16 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numcodecs.blosc
 import numpy as np
 import zarr
 
 from orrery.trajectory.layout import MEBIBYTE, Layout, codecs
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
 
 # The blocks of a chunk that Blosc compresses with several threads lie in the order in which they were
 # finished, so that equal data would have other bytes in each run.
@@ -53,11 +56,11 @@ def create(
 def put(
     group: zarr.Group,
     name: str,
-    values: np.ndarray,
+    values: Shaped[np.ndarray, " ..."],
     dims: Sequence[str],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Create a small array and write all of it."""
+    """Create a small array and write all of it; ``dims`` names its dimensions."""
     array = create(group, name, values.shape, values.dtype, dims, attributes)
     if values.size:
         array[...] = values

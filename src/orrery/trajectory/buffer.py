@@ -14,9 +14,9 @@ from orrery.config.errors import OrreryError
 from orrery.trajectory.components import Entry, table_width
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
 
-Values = torch.Tensor | np.ndarray
+    Values = Shaped[torch.Tensor, "run ..."] | Shaped[np.ndarray, "run ..."]
 Write = Callable[[int, int, "Float[np.ndarray, 'file run row component']"], None]
 
 
@@ -73,7 +73,7 @@ class StepBuffer:
         return self._first + self._filled
 
     def put(self, tensors: Mapping[str, Values]) -> None:
-        """Copy one step of all runs; each tensor is ``(run, *shape)``.
+        """Copy one step of all runs.
 
         Raises:
             OrreryError: a tensor is missing or has another shape.
@@ -127,7 +127,7 @@ class StepBuffer:
             pending.result()
 
 
-def host(tensor: Values) -> np.ndarray:
+def host(tensor: Values) -> Shaped[np.ndarray, "run ..."]:
     """The values of a tensor on any device, without a copy where they can be had without."""
     if not isinstance(tensor, torch.Tensor):
         return tensor

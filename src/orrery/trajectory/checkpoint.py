@@ -16,13 +16,16 @@ from orrery.trajectory.layout import PARTIAL
 
 if TYPE_CHECKING:
     import torch
+    from jaxtyping import Shaped
 
 SCHEMA = "orrery-checkpoint"
 SCHEMA_VERSION = 1
 
 
-def write_checkpoint(path: str | Path, step: int, state: Mapping[str, torch.Tensor]) -> None:
-    """Write the state ``{name: (run, *shape)}`` after ``step`` in full precision, checksummed.
+def write_checkpoint(
+    path: str | Path, step: int, state: Mapping[str, Shaped[torch.Tensor, "run ..."]]
+) -> None:
+    """Write the state after ``step`` in full precision, checksummed.
 
     Raises:
         OrreryError: something lies at ``path`` already.
@@ -47,11 +50,11 @@ def write_checkpoint(path: str | Path, step: int, state: Mapping[str, torch.Tens
     partial.rename(place)
 
 
-def read_checkpoint(path: str | Path) -> tuple[int, dict[str, torch.Tensor]]:
+def read_checkpoint(path: str | Path) -> tuple[int, dict[str, Shaped[torch.Tensor, "run ..."]]]:
     """Read a checkpoint.
 
     Returns:
-        The step, and the state ``{name: (run, *shape)}`` on the CPU, in the order and precision written.
+        The step, and the state on the CPU, in the order and precision written.
 
     Raises:
         OrreryError: there is no checkpoint, or it is not whole, or its bytes have changed.

@@ -18,7 +18,7 @@ from numcodecs.blosc import Blosc
 from orrery.trajectory.layout import BLOSC, Layout
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
 
 _BLOSC = Blosc(cname=BLOSC["cname"], clevel=BLOSC["clevel"], shuffle=Blosc.SHUFFLE)
 
@@ -57,14 +57,14 @@ def write_rows(
                     file.write(piece)
 
 
-def encode(chunk: np.ndarray) -> tuple[bytes, bytes]:
+def encode(chunk: Float[np.ndarray, "run row component"]) -> tuple[bytes, bytes]:
     """The bytes of one chunk, C-contiguous and little-endian, and those of their checksum, which follow them."""
     packed: bytes = _BLOSC.encode(chunk)
     return packed, int(google_crc32c.value(packed)).to_bytes(4, "little")
 
 
-def decode(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
-    """The values of one chunk.
+def decode(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Shaped[np.ndarray, "*shape"]:
+    """The values of one chunk of any array of a store.
 
     Raises:
         ValueError: the checksum does not fit the bytes, or there are too few.

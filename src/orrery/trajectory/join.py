@@ -34,8 +34,8 @@ def dataset(blocks: Sequence[Block]) -> xr.Dataset:
     """All that the stores hold, as one lazy dataset.
 
     Returns:
-        ``state(run, step, component)``, the observables, the metrics on their own step coordinates,
-        ``status`` and ``last_step`` of each run.
+        ``state(run, step, component)``, each observable ``name(run, step, name_component)``, each metric
+        ``name(run, training_step)`` or ``name(run, evaluation_step)``, ``status(run)`` and ``last_step(run)``.
     """
     first = blocks[0][0]
     variables: dict[str, tuple[tuple[str, ...], da.Array | np.ndarray]] = {}

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from orrery.config.errors import OrreryError
-from orrery.trajectory.buffer import Values
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
 
 
 class Series:
@@ -33,7 +32,7 @@ class Series:
         self._values = np.full((len(self._row) or 256, runs), np.nan)
         self._tensor = torch.from_numpy(self._values)
 
-    def put(self, step: int, values: Values) -> None:
+    def put(self, step: int, values: Shaped[torch.Tensor, " run"] | Shaped[np.ndarray, " run"]) -> None:
         """Record the metric of all runs after ``step``.
 
         Raises:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from orrery.config.errors import OrreryError, nearest
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
+
+    # The tensors of one run.
+    RunState = Mapping[str, Shaped[torch.Tensor, " ..."]]
 
 Model = torch.nn.Module | Mapping[str, Any] | Sequence[Any]
 
@@ -32,7 +38,7 @@ class Tensor:
     dims: tuple[str, ...] = ()
 
 
-def states_of(model: Model) -> list[dict[str, torch.Tensor]]:
+def states_of(model: Model) -> list[dict[str, Shaped[torch.Tensor, " ..."]]]:
     """The tensors of each run, the model being one run or a list of runs.
 
     Raises:
@@ -50,7 +56,7 @@ def states_of(model: Model) -> list[dict[str, torch.Tensor]]:
     )
 
 
-def choose(state: Mapping[str, torch.Tensor], patterns: Sequence[str] | None) -> tuple[Tensor, ...]:
+def choose(state: RunState, patterns: Sequence[str] | None) -> tuple[Tensor, ...]:
     """The tensors of a state that are recorded: all of floating point, or those that match a pattern.
 
     Raises:
@@ -81,9 +87,9 @@ def role_of(name: str) -> str:
 
 
 def stacked(
-    states: Sequence[Mapping[str, torch.Tensor]], tensors: Sequence[Tensor]
-) -> dict[str, torch.Tensor]:
-    """The tensors of all runs, each ``(run, *shape)``; for one run without a copy.
+    states: Sequence[RunState], tensors: Sequence[Tensor]
+) -> dict[str, Shaped[torch.Tensor, "run ..."]]:
+    """The tensors of all runs; for one run without a copy.
 
     Raises:
         OrreryError: a run lacks a tensor, or has it in another shape.
@@ -104,7 +110,7 @@ def stacked(
     return {tensor.name: torch.stack([state[tensor.name].detach() for state in states]) for tensor in tensors}
 
 
-def common_dtype(state: Mapping[str, torch.Tensor], tensors: Sequence[Tensor]) -> str:
+def common_dtype(state: RunState, tensors: Sequence[Tensor]) -> str:
     """``float64`` where any of the tensors is, else ``float32``."""
     double = any(state[tensor.name].dtype == torch.float64 for tensor in tensors)
     return "float64" if double else "float32"

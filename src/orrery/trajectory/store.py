@@ -18,7 +18,7 @@ from orrery.trajectory.layout import RUNS, STEP_OF_GROUP
 from orrery.trajectory.source import Source
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,11 @@ class Store:
         names = (name.removeprefix(f"{group}/") for name in self.arrays if name.startswith(f"{group}/"))
         return sorted(name for name in names if name not in skip)
 
-    def lazy(self, name: str) -> da.Array:
-        """The array as Dask blocks that are whole chunk files, or where those are shards, parts of them."""
+    def lazy(self, name: str) -> Float[da.Array, "run step ..."]:
+        """The state, an observable or a metric, left on disk.
+
+        Its blocks are whole chunk files, or where those are shards, parts of them.
+        """
         source = self.source(name)
         chunks = list(source.chunk)
         if source.chunk != source.file:

@@ -27,7 +27,8 @@ class Trajectory:
     steps cost nothing to make.
 
     Attributes:
-        dataset: all of it, with dimensions ``run``, ``step``, ``component`` and those of metrics.
+        dataset: all of it: ``state(run, step, component)``, observables ``name(run, step, name_component)``, metrics
+            ``name(run, training_step)`` or ``name(run, evaluation_step)``, and ``status(run)``, ``last_step(run)``.
         components: the component table: name, offset, shape, role and axis names of each tensor.
         observables: name -> shape for one run.
         attributes: what the store says about itself: settings, seeds.
@@ -117,6 +118,9 @@ class Trajectory:
 
         Args:
             names: names, or patterns as in ``fc*.weight``; the whole state where absent.
+
+        Returns:
+            Dimensions ``(run, step, component)``.
 
         Raises:
             OrreryError: nothing of that name was recorded.

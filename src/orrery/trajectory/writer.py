@@ -16,7 +16,7 @@ import zarr
 from orrery.config.errors import OrreryError
 from orrery.trajectory import layout as lay
 from orrery.trajectory.arrays import consolidate, create, set_length
-from orrery.trajectory.buffer import StepBuffer, Values, Write
+from orrery.trajectory.buffer import StepBuffer, Write
 from orrery.trajectory.chunks import write_rows
 from orrery.trajectory.components import (
     ComponentLike,
@@ -29,7 +29,10 @@ from orrery.trajectory.series import Series
 from orrery.trajectory.tables import RunTable, write_tables
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    import torch
+    from jaxtyping import Int, Shaped
+
+    from orrery.trajectory.buffer import Values
 
 _GROWING = 2**40
 
@@ -111,7 +114,7 @@ class Writer:
         return len(self._seeds)
 
     def record(self, step: int, tensors: Mapping[str, Values]) -> None:
-        """Record the state after ``step``; each tensor is ``(run, *shape)``. Other entries are ignored.
+        """Record the state after ``step``, one tensor by the name of each. Other entries are ignored.
 
         Raises:
             OrreryError: the step is not the next declared one, or a tensor is missing or misshapen.
@@ -122,7 +125,7 @@ class Writer:
         self._recorded.append(int(step))
 
     def record_observable(self, name: str, step: int, values: Values) -> None:
-        """Record an observable ``(run, *shape)`` after ``step``, at every step that the state is recorded at.
+        """Record an observable after ``step``, at every step that the state is recorded at.
 
         Raises:
             OrreryError: the observable was not declared, or the step is not its next one.
@@ -140,8 +143,10 @@ class Writer:
                 )
         buffer.put({name: values})
 
-    def record_metric(self, name: str, step: int, values: Values) -> None:
-        """Record a metric ``(run,)`` after ``step``.
+    def record_metric(
+        self, name: str, step: int, values: Shaped[torch.Tensor, " run"] | Shaped[np.ndarray, " run"]
+    ) -> None:
+        """Record a metric after ``step``.
 
         Raises:
             OrreryError: the metric or the step was not declared, or there is not one value per run.
