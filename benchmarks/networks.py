@@ -75,13 +75,14 @@ def train_by_orrery(
         },
         "training": {"dtype": "float32"},
         "streams": {},
-        "copies": {"count": 1},
+        "copies": {},
         "record": {"state": state, "steps": {"every": 1}, "metrics": ["loss"]},
     }
     train_block(
         condition=condition,
         dataset=dataset,
         seeds=seeds,
+        copies=[0],
         first_run=0,
         first=0,
         last=steps,

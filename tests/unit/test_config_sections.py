@@ -85,6 +85,15 @@ def test_blocks_and_segments_are_whole() -> None:
     assert Training(steps=1, seeds=3, block=2).blocks == ((0, 1), (2, 3))
 
 
+def test_all_copies_are_one_block_where_nothing_is_said() -> None:
+    assert (Copies().count, Copies().block) == (1, 1)
+    assert Copies(count=10).block == 10
+    assert Copies(count=10, block=4).block == 4
+    for wrong in ({"block": 0}, {"count": 0}, {"count": "10"}):
+        with pytest.raises(ValidationError):
+            Copies(**wrong)
+
+
 @pytest.mark.parametrize(
     "seeds",
     [0, -1, True, "25", 2.0, {"count": 3, "pool": [1, 2]}, {"count": 1, "pool": [2, 2]}, {"pool": [1]}],

@@ -19,12 +19,20 @@ def plan(
     numpy: str = "2.4.6",
     spectrum: str = "function:1",
     seeds: tuple[int, ...] = (0, 1),
+    copies: tuple[int, ...] = (0, 1),
 ) -> Plan:
+    named = f",copies={copies[0]}-{copies[-1]}" if copies[0] else ""
     trained = Job(
         "trajectories",
         "width",
-        f"width/width=40/block={seeds[0]:03d},steps=0-10",
-        {"training": {"rate": rate}, "seeds": list(seeds), "first": 0, "last": 10},
+        f"width/width=40/block={seeds[0]:03d}{named},steps=0-10",
+        {
+            "training": {"rate": rate},
+            "seeds": list(seeds),
+            "copy_numbers": list(copies),
+            "first": 0,
+            "last": 10,
+        },
         "c" * 16,
         {"torch": "2.13.0"},
         {},
@@ -81,6 +89,10 @@ def test_a_new_block_and_a_deleted_manifest_are_told(tmp_path: Path) -> None:
     build(plan(tmp_path))
     assert next(explain(plan(tmp_path, seeds=(4, 7)))) == (
         "trajectories/width/width=40/block=004,steps=0-10: no earlier result, new seed block 4-7, steps 0-10"
+    )
+    assert next(explain(plan(tmp_path, copies=(10, 19)))) == (
+        "trajectories/width/width=40/block=000,copies=10-19,steps=0-10: no earlier result, new copies 10-19, "
+        "seed block 0-1, steps 0-10"
     )
     one = plan(tmp_path)
     Path(one.target(one.index)).unlink()

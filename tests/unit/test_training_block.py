@@ -37,7 +37,7 @@ def condition(**more: object) -> dict:
         "system": SYSTEM,
         "training": {"dtype": "float32"},
         "streams": {},
-        "copies": {"count": 2, "amplitude": 0.01},
+        "copies": {"amplitude": 0.01},
         "record": RECORD,
         **more,
     }
@@ -48,6 +48,7 @@ def train(
     iris: Path | None,
     given: dict,
     seeds: tuple[int, ...] = (3, 5),
+    copies: tuple[int, ...] = (0, 1),
     first: int = 0,
     last: int = 20,
     previous: Path | None = None,
@@ -56,7 +57,8 @@ def train(
     train_block(
         given,
         iris,
-        list(seeds),
+        seeds,
+        copies,
         4,
         first,
         last,
@@ -81,8 +83,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_recorded_states_are_the_iterated_map(tmp_path: Path, iris: Path) -> None:
-    given = condition(copies={"count": 1})
-    data = train(tmp_path / "a", iris, given)
+    given = condition()
+    data = train(tmp_path / "a", iris, given, copies=(0,))
     assert list(data.step.values) == list(range(21))
     assert list(data.run.values) == [4, 5]
     assert list(data.seed.values) == [3, 5]
@@ -143,8 +145,19 @@ def test_copies_are_perturbed_and_share_their_batches(tmp_path: Path, iris: Path
     ratio = weights[1, 0] / weights[0, 0] - 1
     assert 0 < np.abs(ratio).max() <= 0.0100001
     np.testing.assert_allclose(weights[3, 0] / weights[2, 0] - 1, ratio, atol=1e-6)
-    alone = train(tmp_path / "b", iris, condition(copies={"count": 1}))
+    alone = train(tmp_path / "b", iris, condition(), copies=(0,))
     np.testing.assert_allclose(alone["state"].values[0], data["state"].values[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_copy_starts_alike_whichever_copies_are_trained_with_it(tmp_path: Path, iris: Path) -> None:
+    whole = train(tmp_path / "a", iris, condition(), copies=(0, 1, 2, 3))
+    later = train(tmp_path / "b", iris, condition(), copies=(2, 3))
+    assert list(later["seed"].values) == [3, 3, 5, 5]
+    assert list(later["copy"].values) == [2, 3, 2, 3]
+    same = whole["state"].values[[2, 3, 6, 7]]
+    np.testing.assert_array_equal(later["state"].values[:, 0], same[:, 0])
+    # They see the same batches; bits may differ with the number of runs in a batch.
+    np.testing.assert_allclose(later["state"].values, same, rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_that_diverges_stops_and_spoils_no_other(tmp_path: Path, iris: Path) -> None:
@@ -155,11 +168,13 @@ def test_a_run_that_diverges_stops_and_spoils_no_other(tmp_path: Path, iris: Pat
             "optimizer": {"kind": "sgd", "rate": 0.05},
             "loss": {"kind": "mse"},
         },
-        copies={"count": 3, "amplitude": 0.01},
         record={**RECORD, "evaluate": {"every": 4, "metrics": ["train_loss"]}, "observables": ["outputs"]},
     )
-    train(tmp_path / "start", iris, quiet, last=6)
-    clean = train(tmp_path / "clean", iris, quiet, first=6, last=20, previous=tmp_path / "start")
+    three = (0, 1, 2)
+    train(tmp_path / "start", iris, quiet, copies=three, last=6)
+    clean = train(
+        tmp_path / "clean", iris, quiet, copies=three, first=6, last=20, previous=tmp_path / "start"
+    )
 
     # Poison the state of one run in the checkpoint: huge weights, an overflow some steps later.
     from orrery.trajectory.checkpoint import read_checkpoint, write_checkpoint
@@ -167,7 +182,9 @@ def test_a_run_that_diverges_stops_and_spoils_no_other(tmp_path: Path, iris: Pat
     step, state = read_checkpoint(tmp_path / "start" / "checkpoint.zarr")
     state["fc1.weight"][1] *= 1e12
     write_checkpoint(tmp_path / "poisoned" / "checkpoint.zarr", step, state)
-    data = train(tmp_path / "sick", iris, quiet, first=6, last=20, previous=tmp_path / "poisoned")
+    data = train(
+        tmp_path / "sick", iris, quiet, copies=three, first=6, last=20, previous=tmp_path / "poisoned"
+    )
     outcome = group(tmp_path / "sick", "runs")
     assert list(outcome["status"].values) == [0, 1, 0, 0, 0, 0]
     end = int(outcome["last_step"].values[1])
@@ -184,7 +201,7 @@ def test_a_run_that_diverges_stops_and_spoils_no_other(tmp_path: Path, iris: Pat
     assert np.isnan(losses.sel(training_step=slice(end + 1, None)).values[1]).all()
     assert np.isnan(group(tmp_path / "sick", "evaluations")["train_loss"].values[1, -1])
     # The next segment knows.
-    train(tmp_path / "later", iris, quiet, first=20, last=25, previous=tmp_path / "sick")
+    train(tmp_path / "later", iris, quiet, copies=three, first=20, last=25, previous=tmp_path / "sick")
     later = group(tmp_path / "later", "runs")
     assert list(later["status"].values) == [0, 1, 0, 0, 0, 0]
     assert int(later["last_step"].values[1]) == end
@@ -232,7 +249,7 @@ def test_what_is_recorded_can_be_chosen(tmp_path: Path, iris: Path) -> None:
         ({"record": {"metrics": ["los"]}}, "did you mean 'loss'"),
         ({"record": {"observables": ["logit"]}}, "record.observables"),
         ({"record": {"evaluate": {"every": 1, "metrics": ["test_acc"]}}}, "record.evaluate.metrics"),
-        ({"copies": {"count": 2, "tensors": ["fc3.weight"]}}, "copies.tensors"),
+        ({"copies": {"tensors": ["fc3.weight"]}}, "copies.tensors"),
         ({"training": {"dtype": "float16"}}, "write float32 or float64"),
     ],
 )
@@ -247,6 +264,8 @@ def test_cuda_without_cuda_is_one_sentence(tmp_path: Path, iris: Path) -> None:
         train(tmp_path / "a", iris, condition(), device="cuda")
     assert "\n" not in str(caught.value)
     told = io.StringIO()
-    train_block(condition(), iris, [1], 0, 0, 2, None, tmp_path / "b", "auto", Progress("job", stream=told))
+    train_block(
+        condition(), iris, [1], [0], 0, 0, 2, None, tmp_path / "b", "auto", Progress("job", stream=told)
+    )
     assert told.getvalue().count("runs on the CPU") == 1
     assert '"device": "cpu"' in (tmp_path / "b" / "provenance.json").read_text()

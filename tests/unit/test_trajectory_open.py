@@ -23,10 +23,19 @@ def results(tmp_path: Path) -> Path:
     root = tmp_path / "results"
     folders = ["width/width=40@0a", "width/width=40@0b"]
     for folder, runs, seeds in zip(folders, ((0, 1), (2, 3)), ((5, 7), (1, 2)), strict=True):
-        write(root / "store" / "trajectories" / folder / "data.zarr", runs=runs, seeds=seeds)
+        write(root / "store" / "trajectories" / folder / "data.zarr", runs=runs, seeds=seeds, copies=(0, 0))
+    write(
+        root / "store" / "trajectories" / "width/width=5@0c" / "data.zarr",
+        runs=(4, 5),
+        seeds=(5, 7),
+        copies=(1, 1),
+    )
     (root / "width").mkdir()
     bounds = {"seeds": [5, 7, 1], "steps": 8}
-    conditions = {"width=40": {"stores": folders, **bounds}, "width=5": {"stores": folders[:1], **bounds}}
+    conditions = {
+        "width=40": {"stores": folders, **bounds},
+        "width=5": {"stores": [folders[0], "width/width=5@0c"], "copies": [0], "seeds": [5, 7], "steps": 8},
+    }
     (root / "width" / "trajectories.json").write_text(
         json.dumps({"study": "width", "conditions": conditions})
     )
@@ -39,6 +48,13 @@ def test_open_by_study_and_condition(results: Path) -> None:
     assert trajectory.steps == list(range(9))
     np.testing.assert_array_equal(trajectory.tensor("fc1.bias").values[2, 4], values(PARTS[1], (2,), 4)[0])
     assert orrery.open("width", "width=40", results=results, seeds=[7], steps=(1, 2)).steps == [1, 2]
+
+
+def test_the_study_bounds_the_copies(results: Path) -> None:
+    trajectory = orrery.open("width", "width=5", results=results)
+    assert (trajectory.seeds, trajectory.copies) == ([5, 7], [0])
+    with pytest.raises(OrreryError, match="copy 1 was not recorded"):
+        orrery.open("width", "width=5", results=results, copies=[1])
 
 
 def test_open_by_path(results: Path) -> None:

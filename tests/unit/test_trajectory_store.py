@@ -115,6 +115,61 @@ def test_blocks_and_segments_join_here_and_in_xarray(tmp_path: Path) -> None:
     np.testing.assert_array_equal(metrics["loss"].values, trajectory.metric("loss").values)
 
 
+def tiles_of_copies(folder: Path) -> list[Path]:
+    """Copies 0, 1 and 2, 3 of the seeds 5, 7 and 3, 2, in two segments; run numbers as the plan gives them."""
+    from orrery.plan.tiles import Segment, Tile, blocks, copy_blocks
+
+    tiles = [
+        Tile(block, copies, Segment(0, 10))
+        for block in blocks((5, 7, 3, 2), 4, 2)
+        for copies in copy_blocks(4, 2)
+    ]
+    return [
+        write(
+            folder / f"{place}-{segment}.zarr",
+            runs=range(tile.first_run, tile.first_run + 4),
+            seeds=[seed for seed in tile.block.seeds for _ in tile.copies.copies],
+            copies=tile.copies.copies * 2,
+            steps=steps,
+        )
+        for place, tile in enumerate(tiles)
+        for segment, steps in enumerate((range(11), range(11, 21)))
+    ]
+
+
+def test_tiles_of_copies_join_by_seed_and_copy(tmp_path: Path) -> None:
+    paths = tiles_of_copies(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trajectory = Trajectory.open(paths[::-1])
+        found = trajectory.tensor("fc1.bias").values
+    data = trajectory.dataset
+    assert data["seed"].values.tolist() == [5] * 4 + [7] * 4 + [3] * 4 + [2] * 4
+    assert data["copy"].values.tolist() == [0, 1, 2, 3] * 4
+    assert trajectory.seeds == [5, 7, 3, 2]
+    assert trajectory.copies == [0, 1, 2, 3]
+    numbers = data["run"].values.tolist()
+    for step in (0, 10, 11, 20):
+        np.testing.assert_array_equal(found[:, step], values(PARTS[1], numbers, step))
+    np.testing.assert_array_equal(trajectory.metric("loss").values[:, 4], loss(numbers, 4))
+
+    read = trajectory.select(seeds=[7, 3], copies=[0, 1, 2], steps=(0, 12))
+    assert read.dataset["copy"].values.tolist() == [0, 1, 2] * 2
+    chosen = [number for number, at in zip(numbers, range(16), strict=True) if at in (4, 5, 6, 8, 9, 10)]
+    np.testing.assert_array_equal(read.tensor("fc1.bias").values[:, 12], values(PARTS[1], chosen, 12))
+    with pytest.raises(OrreryError, match="copy 4 was not recorded; recorded are 0, 1, 2, 3"):
+        trajectory.select(copies=[0, 4])
+
+
+def test_tiles_of_copies_join_in_plain_xarray(tmp_path: Path) -> None:
+    paths = tiles_of_copies(tmp_path)
+    joined = xr.open_mfdataset(paths, engine="zarr", combine="by_coords", chunks={})
+    ours = Trajectory.open(paths).dataset.sortby("run")
+    assert joined["state"].shape == (16, 21, 16)
+    for name in ("run", "step", "seed", "copy", "state"):
+        np.testing.assert_array_equal(joined[name].values, ours[name].values)
+
+
 def test_plain_mfdataset_joins_as_documented(tmp_path: Path) -> None:
     paths = [
         write(tmp_path / f"{number}.zarr", runs=runs, seeds=seeds)

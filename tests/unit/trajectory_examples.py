@@ -43,6 +43,7 @@ def write(
     steps: Sequence[int] = range(11),
     runs: Sequence[int] = (0, 1),
     seeds: Sequence[int] = (5, 7),
+    copies: Sequence[int] = (0, 0),
     parts: Sequence[Part] = PARTS,
     **settings: Any,
 ) -> Path:
@@ -53,7 +54,7 @@ def write(
         components=parts,
         steps=taken,
         seeds=seeds,
-        copies=[0] * len(seeds),
+        copies=copies,
         first_run=runs[0],
         metrics={"loss": taken[:-1]},
         evaluations={"accuracy": taken[::5]},

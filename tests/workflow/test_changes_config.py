@@ -89,6 +89,22 @@ CHANGES: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         trained(BOTH, "block=000,steps=20-30") | READ,
     ),
     "fewer steps": ([(TINY, "steps: 20, segment: 10", "steps: 15, segment: 10")], READ),
+    "more copies, after the block of copies was set to what is trained": (
+        [(TINY, "copies: {count: 2,", "copies: {count: 3, block: 2,")],
+        trained(BOTH, "block=000,copies=2-3,steps=0-10", "block=000,copies=2-3,steps=10-20") | READ,
+    ),
+    "more copies without a block of copies": (
+        [(TINY, "copies: {count: 2,", "copies: {count: 3,")],
+        ALL_OF_TINY,
+    ),
+    "fewer copies than are trained": (
+        [(TINY, "copies: {count: 2,", "copies: {count: 1, block: 2,")],
+        READ,
+    ),
+    "the block of copies, as large as it is": (
+        [(TINY, "copies: {count: 2,", "copies: {count: 2, block: 2,")],
+        set(),
+    ),
     "the size of blocks": (
         [(TINY, "block: 2", "block: 1")],
         trained(BOTH, *TILES, "block=001,steps=0-10", "block=001,steps=10-20")

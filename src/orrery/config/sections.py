@@ -50,9 +50,7 @@ class Training(Closed):
     steps: Count = Field(description="steps that the analyses read; whole segments are trained")
     segment: Count = Field(description="steps that one job trains; the same as steps where absent")
     seeds: Seeds = Field(description="number of seeds, or {pool: [...], count: n}")
-    block: Count = Field(
-        description="seeds that one job trains, with all their copies; all of them where absent"
-    )
+    block: Count = Field(description="seeds that one job trains, with their copies; all of them where absent")
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="precision of the state and of the training"
     )
@@ -137,7 +135,13 @@ class Streams(Closed):
 class Copies(Closed):
     """Slightly perturbed copies of every run; they share its batches."""
 
-    count: Count = Field(1, description="runs per seed, the unperturbed original (copy 0) included")
+    count: Count = Field(
+        1, description="runs per seed that the analyses read, the unperturbed original (copy 0) included"
+    )
+    block: Count = Field(
+        description="copies that one job trains, the original among them; all of them where absent (set it to their "
+        "number before you add others: then only those are trained)"
+    )
     amplitude: float = Field(0.001, gt=0, description="size of the perturbation")
     kind: Literal["relative", "absolute"] = Field(
         "relative", description="relative: times 1 + amplitude x; absolute: plus amplitude x"
@@ -148,6 +152,12 @@ class Copies(Closed):
     tensors: tuple[Pattern, ...] = Field(
         ("*",), min_length=1, description="name patterns of the perturbed tensors"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_at_once(cls, data: Any) -> Any:
+        """Make one block of all copies where nothing is said."""
+        return {"block": _positive(data.get("count"))} | data if isinstance(data, dict) else data
 
 
 class RegularSteps(Closed):

@@ -13,13 +13,13 @@ from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.templates import templates
-from orrery.plan.tiles import Block, Segment, segments
-from orrery.plan.trajectories import seeds_read, system_entries, training_settings
+from orrery.plan.tiles import Block, Tile, segments
+from orrery.plan.trajectories import copies_read, seeds_read, system_entries, training_settings
 
 if TYPE_CHECKING:
     from orrery.analyses.api import AnalysisSettings
 
-Tiles = Mapping[str, Mapping[Block, Mapping[Segment, Job]]]
+Tiles = Mapping[str, Mapping[Block, Mapping[Tile, Job]]]
 NOT_SCIENCE = ("conditions", "gather", "compare", "of")
 """Settings of an analysis that say where it runs, not what one result is."""
 
@@ -171,31 +171,31 @@ class AnalysisPlanner:
         return described
 
     def _bounds(self, name: str, condition: Condition, members: tuple[Block, ...]) -> dict[str, Any]:
-        """The seeds and steps that are read: of what is trained, only what the study asks for."""
+        """The seeds, copies and steps that are read: of what is trained, only what the study asks for."""
         wanted = set(seeds_read(condition))
         first, last = self._settings(name, condition).steps or (0, condition.training.steps)
         present = [seed for block in members for seed in block.seeds if seed in wanted]
-        return {"seeds": present, "first": first, "last": last}
+        return {"seeds": present, "copies": copies_read(condition), "first": first, "last": last}
 
     def _read(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         """The jobs whose results the analysis reads."""
         of = self._settings(name, condition).of
         if of == "trajectory":
-            return self._segments(name, condition, members)
+            return self._tiles_of(name, condition, members)
         jobs = self._results[of][condition.name]
         blocks = self._blocks[of, condition.name]
         return tuple(
             job for job, block in zip(jobs, blocks, strict=True) if block is None or block in members
         )
 
-    def _segments(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
+    def _tiles_of(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         first, last = self._settings(name, condition).steps or (0, condition.training.steps)
         needed = set(segments(first, last, condition.training.segment))
         return tuple(
             job
             for block in members
-            for segment, job in self._tiles[condition.name][block].items()
-            if segment in needed
+            for tile, job in self._tiles[condition.name][block].items()
+            if tile.segment in needed
         )
 
     def _code(self, module: ModuleType, conditions: list[Condition]) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ class AnalysisPlanner:
         if getattr(module, "COMPARES", "results") == "results" and name in self._results:
             return self._results[name]
         return {
-            condition.name: self._segments(name, condition, tuple(self._tiles[condition.name]))
+            condition.name: self._tiles_of(name, condition, tuple(self._tiles[condition.name]))
             for condition in self._conditions(name)
         }
 

@@ -13,8 +13,8 @@ from orrery.plan.job import STAGES, Job
 from orrery.plan.make import make
 from orrery.plan.plan import Plan, StudyJobs, unique
 from orrery.plan.templates import templates
-from orrery.plan.tiles import Block, Segment
-from orrery.plan.trajectories import seeds_read, training_settings, trajectory_jobs
+from orrery.plan.tiles import Block, Tile
+from orrery.plan.trajectories import copies_read, seeds_read, training_settings, trajectory_jobs
 
 
 def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entries: Entries) -> Plan:
@@ -33,12 +33,12 @@ def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entrie
 
 
 def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> StudyJobs:
-    tiles: dict[str, dict[Block, dict[Segment, Job]]] = {}
+    tiles: dict[str, dict[Block, dict[Tile, Job]]] = {}
     datasets: dict[str, tuple[Job, ...]] = {}
     for condition in study.conditions.values():
         datasets[condition.name], tiles[condition.name] = trajectory_jobs(study.name, condition, entries)
     trajectories = {
-        name: tuple(job for by_segment in by_block.values() for job in by_segment.values())
+        name: tuple(job for by_tile in by_block.values() for job in by_tile.values())
         for name, by_block in tiles.items()
     }
     planner = AnalysisPlanner(study, tiles, datasets, entries)
@@ -76,10 +76,14 @@ def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> 
 
 
 def _places(study: ResolvedStudy) -> dict[str, Any]:
-    """Which seeds and steps readers see of each condition."""
+    """Which seeds, copies and steps readers see of each condition."""
     return {
         "conditions": {
-            name: {"seeds": seeds_read(condition), "steps": condition.training.steps}
+            name: {
+                "seeds": seeds_read(condition),
+                "copies": copies_read(condition),
+                "steps": condition.training.steps,
+            }
             for name, condition in study.conditions.items()
         }
     }
@@ -147,6 +151,7 @@ def _described(condition: Condition) -> dict[str, Any]:
         "dataset": condition.dataset,
         **training_settings(condition),
         "training": {**condition.training.model_dump(mode="json"), "seeds": seeds},
+        "copies": condition.copies.model_dump(mode="json"),
         "analyses": {name: entry.model_dump(mode="json") for name, entry in condition.analyses.items()},
     }
 

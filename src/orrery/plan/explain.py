@@ -10,6 +10,7 @@ from typing import Any
 
 from orrery.plan.job import Job
 from orrery.plan.plan import Plan
+from orrery.plan.tiles import span
 from orrery.provenance.code import difference
 from orrery.provenance.manifest import write_atomically
 
@@ -116,8 +117,9 @@ def _nearest(target: Path) -> Mapping[str, Any] | None:
 
 
 def _place(job: Job) -> str:
-    seeds = job.settings["seeds"]
-    return f"seed block {seeds[0]}-{seeds[-1]}, steps {job.settings['first']}-{job.settings['last']}"
+    seeds, copies = job.settings["seeds"], job.settings["copy_numbers"]
+    added = f"copies {span(copies)}, " if copies[0] else ""
+    return f"{added}seed block {span(seeds)}, steps {job.settings['first']}-{job.settings['last']}"
 
 
 def _short(jobs: list[Job]) -> str:

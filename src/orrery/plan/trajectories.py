@@ -1,4 +1,4 @@
-"""The jobs of the trajectories: one for each block of seeds and segment of steps of a condition."""
+"""The jobs of the trajectories: one for each tile of seeds, copies and steps of a condition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orrery.config.study import Condition
 from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
-from orrery.plan.tiles import Block, Segment, blocks, segments
+from orrery.plan.tiles import Block, Tile, blocks, copy_blocks, segments
 
 
 def dataset_jobs(condition: Condition, entries: Entries) -> tuple[Job, ...]:
@@ -43,49 +43,63 @@ def system_entries(condition: Condition) -> tuple[str, ...]:
     )
 
 
+BOUNDS = {"training": ("seeds", "steps", "block", "segment"), "copies": ("count", "block")}
+"""Settings that say how much of what is trained is read, and in which portions it is trained."""
+
+
 def training_settings(condition: Condition) -> dict[str, Any]:
-    """What training a block depends on: not how many seeds or steps the study reads."""
+    """What training depends on in every tile: not how many seeds, copies or steps the study reads."""
     settings = condition.settings()
-    bounds = ("seeds", "steps", "block", "segment")
-    settings["training"] = {key: value for key, value in settings["training"].items() if key not in bounds}
+    for section, bounds in BOUNDS.items():
+        settings[section] = {key: value for key, value in settings[section].items() if key not in bounds}
     return settings
 
 
 def trajectory_jobs(
     study: str, condition: Condition, entries: Entries
-) -> tuple[tuple[Job, ...], dict[Block, dict[Segment, Job]]]:
-    """Return the job of the dataset, and the jobs of a condition by block and segment."""
+) -> tuple[tuple[Job, ...], dict[Block, dict[Tile, Job]]]:
+    """Return the job of the dataset, and the jobs of a condition by block of seeds and tile."""
     training = condition.training
-    copies = condition.copies.count
     dataset = dataset_jobs(condition, entries)
-    tiles: dict[Block, dict[Segment, Job]] = {}
-    for block in blocks(training.seeds.pool, training.seeds.count, training.block, copies):
-        previous: tuple[Job, ...] = ()
+    tiles: dict[Block, dict[Tile, Job]] = {}
+    for block in blocks(training.seeds.pool, training.seeds.count, training.block):
         tiles[block] = {}
-        for segment in segments(0, training.steps, training.segment):
-            settings = {
-                **training_settings(condition),
-                "seeds": list(block.seeds),
-                "first_run": block.first_run,
-                "first": segment.first,
-                "last": segment.last,
-            }
-            job = make(
-                entries,
-                "trajectories",
-                "train",
-                study=study,
-                name=f"{study}/{condition.name}/block={block.index:03d},steps={segment.first}-{segment.last}",
-                settings=settings,
-                inputs={"dataset": dataset, "previous": previous},
-                extra=system_entries(condition),
-            )
-            tiles[block][segment] = job
-            previous = (job,)
+        for copies in copy_blocks(condition.copies.count, condition.copies.block):
+            previous: tuple[Job, ...] = ()
+            for segment in segments(0, training.steps, training.segment):
+                tile = Tile(block, copies, segment)
+                job = make(
+                    entries,
+                    "trajectories",
+                    "train",
+                    study=study,
+                    name=f"{study}/{condition.name}/{tile.name}",
+                    settings={**training_settings(condition), **_of_tile(tile)},
+                    inputs={"dataset": dataset, "previous": previous},
+                    extra=system_entries(condition),
+                )
+                tiles[block][tile] = job
+                previous = (job,)
     return dataset, tiles
+
+
+def _of_tile(tile: Tile) -> dict[str, Any]:
+    """What training depends on in this tile."""
+    return {
+        "seeds": list(tile.block.seeds),
+        "copy_numbers": list(tile.copies.copies),
+        "first_run": tile.first_run,
+        "first": tile.segment.first,
+        "last": tile.segment.last,
+    }
 
 
 def seeds_read(condition: Condition) -> list[int]:
     """The seeds that the study reads, in their order."""
     seeds = condition.training.seeds
     return list(seeds.pool[: seeds.count]) if seeds.pool is not None else list(range(seeds.count))
+
+
+def copies_read(condition: Condition) -> list[int]:
+    """The copies that the study reads, the original (0) among them."""
+    return list(range(condition.copies.count))

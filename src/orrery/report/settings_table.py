@@ -19,7 +19,7 @@ _NAMES = {
     "nll": "negative log-likelihood",
     "mse": "mean squared error",
 }
-_LAYOUT = ("training.segment", "training.block", "training.device")
+_LAYOUT = ("training.segment", "training.block", "training.device", "copies.block")
 """How jobs are cut and where they ran: no part of what was done."""
 _SHORT = ("system.", "training.", "dataset.", "analyses.")
 

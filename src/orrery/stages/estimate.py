@@ -62,7 +62,7 @@ def estimate(config: Mapping[str, Any], home: Path) -> list[str]:
 def _cost(job: Job, plan: Plan, earlier: Mapping[str, Cost], tried: dict[tuple[str, ...], Cost]) -> Cost:
     if job.stage == "trajectories":
         study, condition, _ = job.name.split("/")
-        # Blocks and segments of a condition cost the same, so one of them is tried.
+        # The jobs of a condition cost about the same, so one of them is tried.
         if (study, condition) not in tried:
             tried[study, condition] = try_training(job)
         return tried[study, condition]
@@ -85,7 +85,7 @@ def try_training(job: Job) -> Cost:
     datasets = job.inputs.get("dataset", ())
     dataset = _blank(datasets[0].settings) if datasets else None
     system = build_system(condition, dataset, torch.device("cpu"))
-    runs = Runs.product(list(settings["seeds"]), int(settings["copies"].get("count", 1)))
+    runs = Runs.product(settings["seeds"], settings["copy_numbers"])
     state = system.initial(runs)
     seconds = []
     with torch.no_grad():

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Trajectory:
-    """Open the trajectory of a condition, limited to the seeds and steps that are asked for.
+    """Open the trajectory of a condition, limited to the seeds, copies and steps that are asked for.
 
     Args:
         manifests: those of the stores of its blocks and segments.
-        bounds: ``seeds``, ``first`` and ``last``.
+        bounds: ``seeds``, ``copies``, ``first`` and ``last``.
     """
     from orrery.trajectory.trajectory import Trajectory
 
     trajectory = Trajectory.open([store_of(Path(manifest)) / "data.zarr" for manifest in manifests])
-    return trajectory.select(seeds=bounds["seeds"], steps=(bounds["first"], bounds["last"]))
+    return trajectory.select(
+        seeds=bounds["seeds"], copies=bounds["copies"], steps=(bounds["first"], bounds["last"])
+    )
 
 
 def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""The stage ``trajectories``: one block of seeds through one segment of steps."""
+"""The stage ``trajectories``: one block of seeds and copies through one segment of steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
     train_block(
         condition=condition,
         dataset=_store(payload, "dataset"),
-        seeds=list(settings["seeds"]),
+        seeds=settings["seeds"],
+        copies=settings["copy_numbers"],
         first_run=settings["first_run"],
         first=settings["first"],
         last=settings["last"],

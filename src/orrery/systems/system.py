@@ -7,7 +7,7 @@ batch, so that a step is a pure function that can be iterated, replayed, perturb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -64,11 +64,12 @@ class Runs:
         return len(self.seeds)
 
     @staticmethod
-    def product(seeds: tuple[int, ...] | list[int], copies: int = 1) -> Runs:
-        """All copies of all seeds, seed-major."""
+    def product(seeds: Sequence[int], copies: int | Sequence[int] = 1) -> Runs:
+        """The copies of all seeds, seed-major: so many, or those of the given numbers."""
+        numbers = range(copies) if isinstance(copies, int) else copies
         return Runs(
-            tuple(seed for seed in seeds for _ in range(copies)),
-            tuple(copy for _ in seeds for copy in range(copies)),
+            tuple(seed for seed in seeds for _ in numbers),
+            tuple(copy for _ in seeds for copy in numbers),
         )
 
 

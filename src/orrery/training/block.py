@@ -1,4 +1,4 @@
-"""Train one block of seeds, with all their copies in one batched state, through one segment of steps."""
+"""Train one block of seeds with a block of their copies, in one batched state, through one segment of steps."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def train_block(
     condition: Mapping[str, Any],
     dataset: Path | None,
     seeds: Sequence[int],
+    copies: Sequence[int],
     first_run: int,
     first: int,
     last: int,
@@ -46,16 +47,18 @@ def train_block(
     device: str,
     progress: Progress,
 ) -> None:
-    """Train the runs of the given seeds from step ``first`` to step ``last``.
+    """Train the given copies of the given seeds from step ``first`` to step ``last``.
 
     Writes ``out/data.zarr`` (the trajectory: step 0 and the recorded steps after ``first``), ``out/checkpoint.zarr``
     (the full state after ``last``) and ``out/provenance.json`` (the device really used, host, times). A segment that
     starts from a checkpoint gives the bits of one that was trained in one go.
 
     Args:
-        condition: ``system``, ``training``, ``streams``, ``copies``, ``record`` as plain JSON, validated.
+        condition: ``system``, ``training``, ``streams``, ``copies`` (how they are perturbed), ``record`` as plain JSON,
+            validated.
         dataset: store of the dataset, or ``None``.
         seeds: of this block.
+        copies: numbers of the copies of this block; 0 is the original.
         first_run: index of its first run among those of the condition.
         first, last: steps at which the segment starts and ends.
         previous: output folder of the segment before; ``None`` if ``first`` is 0.
@@ -71,10 +74,10 @@ def train_block(
     make_repeatable()
     place = choose_device(device, progress)
     system = build_system(condition, dataset, place)
-    copies = dict(condition.get("copies") or {})
-    runs = Runs.product(list(seeds), int(copies.get("count", 1)))
+    runs = Runs.product(seeds, copies)
     streams = Streams(condition.get("streams"))
-    state, status, last_step = _start(system, runs, copies, streams, first, previous, place)
+    perturbation = condition.get("copies") or {}
+    state, status, last_step = _start(system, runs, perturbation, streams, first, previous, place)
 
     recording = plan_recording(
         system,
@@ -144,7 +147,7 @@ def _iterate(
 def _start(
     system: System,
     runs: Runs,
-    copies: Mapping[str, Any],
+    perturbation: Mapping[str, Any],
     streams: Streams,
     first: int,
     previous: Path | None,
@@ -154,7 +157,7 @@ def _start(
     if previous is None:
         if first != 0:
             raise OrreryError(f"a segment that starts at step {first} needs the segment before it")
-        state = perturb_copies(system.initial(runs), system.components, runs, copies, streams)
+        state = perturb_copies(system.initial(runs), system.components, runs, perturbation, streams)
         return state, np.zeros(runs.count, dtype=np.int64), np.full(runs.count, -1, dtype=np.int64)
     state, status, last_step = read_state(previous / "checkpoint.zarr", first, device)
     expected = {component.name: (runs.count, *component.shape) for component in system.components}

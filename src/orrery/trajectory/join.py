@@ -1,4 +1,4 @@
-"""Join the stores of a condition: blocks of runs, each in segments of steps."""
+"""Join the stores of a condition: blocks of runs (some copies of some seeds), each in segments of steps."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def dataset(blocks: Sequence[Block]) -> xr.Dataset:
     Returns:
         ``state(run, step, component)``, each observable ``name(run, step, name_component)``, each metric
         ``name(run, training_step)`` or ``name(run, evaluation_step)``, ``status(run)`` and ``last_step(run)``.
+        Where the copies of a seed lie in several blocks they are brought together: the runs are those of one seed
+        after the other, by copy.
     """
     first = blocks[0][0]
     variables: dict[str, tuple[tuple[str, ...], da.Array | np.ndarray]] = {}
@@ -63,7 +65,9 @@ def dataset(blocks: Sequence[Block]) -> xr.Dataset:
     status, last = _outcomes(blocks)
     variables["status"] = (("run",), status)
     variables["last_step"] = (("run",), last)
-    return xr.Dataset(variables, coords=coordinates)
+    joined = xr.Dataset(variables, coords=coordinates)
+    order = _by_seed_and_copy(blocks)
+    return joined if order is None else joined.isel(run=order)
 
 
 def _grid(blocks: Sequence[Block], name: str) -> da.Array:
@@ -73,6 +77,15 @@ def _grid(blocks: Sequence[Block], name: str) -> da.Array:
 
 def _runs(blocks: Sequence[Block], name: str) -> np.ndarray:
     return np.concatenate([block[0].numbers(name) for block in blocks])
+
+
+def _by_seed_and_copy(blocks: Sequence[Block]) -> np.ndarray | None:
+    """The places of the runs by seed, in the order in which seeds first come, then copy; ``None``: they stay."""
+    seeds = _runs(blocks, "seed").tolist()
+    if len(set(seeds)) == sum(len(set(block[0].numbers("seed").tolist())) for block in blocks):
+        return None
+    rank = {seed: place for place, seed in enumerate(dict.fromkeys(seeds))}
+    return np.lexsort((_runs(blocks, "copy"), np.asarray([rank[seed] for seed in seeds])))
 
 
 def _outcomes(blocks: Sequence[Block]) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ def open_trajectory(
     *,
     results: str | Path = "results",
     seeds: Collection[int] | None = None,
+    copies: Collection[int] | None = None,
     steps: tuple[int, int] | None = None,
 ) -> Trajectory:
     """Open the trajectory of a condition of a study, or a store by its path.
@@ -26,6 +27,7 @@ def open_trajectory(
         condition: name of the condition; may be left out where the study has one only.
         results: folder of the results.
         seeds: read these seeds only; those of the study where absent.
+        copies: read these copies only, 0 is the original; those of the study where absent.
         steps: first and last step to read; those of the study where absent.
 
     Returns:
@@ -37,7 +39,7 @@ def open_trajectory(
     if condition is None:
         store = store_at(Path(study))
         if store is not None:
-            return Trajectory.open(store, seeds=seeds, steps=steps)
+            return Trajectory.open(store, seeds=seeds, copies=copies, steps=steps)
     root = Path(results)
     conditions = _published(root, str(study))
     if condition is None and len(conditions) == 1:
@@ -50,8 +52,8 @@ def open_trajectory(
     paths = [root / "store" / "trajectories" / name / "data.zarr" for name in found["stores"]]
     bound = found.get("steps")
     within = (0, int(bound)) if isinstance(bound, int) else bound
-    whole = Trajectory.open(paths, seeds=found.get("seeds"), steps=within)
-    return whole if seeds is None and steps is None else whole.select(seeds=seeds, steps=steps)
+    whole = Trajectory.open(paths, seeds=found.get("seeds"), copies=found.get("copies"), steps=within)
+    return whole.select(seeds=seeds, copies=copies, steps=steps)
 
 
 def store_at(path: Path) -> Path | None:

@@ -55,6 +55,7 @@ class Trajectory:
         paths: str | Path | Iterable[str | Path],
         *,
         seeds: Collection[int] | None = None,
+        copies: Collection[int] | None = None,
         steps: tuple[int, int] | None = None,
     ) -> Trajectory:
         """Open the stores of a condition, in any order, and join their blocks and segments.
@@ -62,6 +63,7 @@ class Trajectory:
         Args:
             paths: one store or several.
             seeds: read these seeds only.
+            copies: read these copies only; 0 is the original.
             steps: first and last step to read.
 
         Raises:
@@ -74,7 +76,7 @@ class Trajectory:
         first = blocks[0][0]
         ordered = [store.path for block in blocks for store in block]
         whole = cls(dataset(blocks), first.entries, first.observables, first.attributes, ordered)
-        return whole.select(seeds=seeds, steps=steps)
+        return whole.select(seeds=seeds, copies=copies, steps=steps)
 
     @property
     def seeds(self) -> list[int]:
@@ -162,19 +164,24 @@ class Trajectory:
         return [str(name) for name, variable in self.dataset.data_vars.items() if steps & set(variable.dims)]
 
     def select(
-        self, seeds: Collection[int] | None = None, steps: tuple[int, int] | None = None
+        self,
+        seeds: Collection[int] | None = None,
+        steps: tuple[int, int] | None = None,
+        copies: Collection[int] | None = None,
     ) -> Trajectory:
-        """The same trajectory with some seeds only, or from a first to a last step, both included.
+        """The same trajectory with some seeds or copies only, or from a first to a last step, both included.
 
         Raises:
-            OrreryError: a seed was not recorded, or no recorded step lies between the bounds.
+            OrreryError: a seed or copy was not recorded, or no recorded step lies between the bounds.
         """
         chosen = self.dataset
-        if seeds is not None:
-            unknown = sorted(set(seeds) - set(self.seeds))
+        for name, wanted, recorded in (("seed", seeds, self.seeds), ("copy", copies, self.copies)):
+            if wanted is None:
+                continue
+            unknown = sorted(set(wanted) - set(recorded))
             if unknown:
-                raise OrreryError(f"seed {unknown[0]} was not recorded; recorded are {_listed(self.seeds)}")
-            chosen = _take(chosen, "run", np.isin(chosen["seed"].values, list(seeds)))
+                raise OrreryError(f"{name} {unknown[0]} was not recorded; recorded are {_listed(recorded)}")
+            chosen = _take(chosen, "run", np.isin(chosen[name].values, list(wanted)))
         if steps is not None:
             first, last = steps
             for dim in ("step", *STEP_OF_GROUP.values()):
