@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.workflow.conftest import Laboratory, once
+from tests.workflow.table import holds
 
 import orrery
 from orrery.analyses.results import open_result
@@ -78,17 +79,21 @@ def trajectory(lab: Laboratory) -> Trajectory:
     return Trajectory.open(lab.path("results/store/trajectories/growing/plain").glob("*@*/data.zarr"))
 
 
+GROWS = {
+    *(f"train growing/plain/{tile}" for tile in NEW),
+    "analyse growing/weights/plain/block=000",
+    "analyse growing/weights/plain/block=001",
+    "report growing",
+    "publish growing",
+    "index",
+}
+
+
+@holds("config", "a study of one tile that grows in seeds, copies and steps at once, to eight tiles", GROWS)
 def test_only_what_is_new_is_trained(small: Laboratory, tmp_path: Path) -> None:
     lab = small.copy(tmp_path / "lab")
     say(lab, LARGE)
-    assert lab.dry() == {
-        *(f"train growing/plain/{tile}" for tile in NEW),
-        "analyse growing/weights/plain/block=000",
-        "analyse growing/weights/plain/block=001",
-        "report growing",
-        "publish growing",
-        "index",
-    }
+    assert lab.dry() == GROWS
 
 
 def test_what_was_trained_stays_and_nothing_is_stale_afterwards(small: Laboratory, grown: Laboratory) -> None:
@@ -130,6 +135,7 @@ def test_readers_see_what_the_study_asks_for(grown: Laboratory) -> None:
         np.testing.assert_array_equal(states.sel(seed=seed).values, expected)
 
 
+@holds("config", "the same study, shrunk again", {"publish growing", "index"})
 def test_a_study_that_shrinks_again_finds_its_results(grown: Laboratory, tmp_path: Path) -> None:
     lab = grown.copy(tmp_path / "lab")
     say(lab, SMALL)
