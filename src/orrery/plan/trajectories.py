@@ -58,13 +58,15 @@ def trajectory_jobs(
     training = condition.training
     copies = condition.copies.count
     dataset = dataset_jobs(condition, entries)
+    shared = training_settings(condition)
+    code = system_entries(condition)
     tiles: dict[Block, dict[Segment, Job]] = {}
     for block in blocks(training.seeds.pool, training.seeds.count, training.block, copies):
         previous: tuple[Job, ...] = ()
         tiles[block] = {}
         for segment in segments(0, training.steps, training.segment):
             settings = {
-                **training_settings(condition),
+                **shared,
                 "seeds": list(block.seeds),
                 "first_run": block.first_run,
                 "first": segment.first,
@@ -78,7 +80,7 @@ def trajectory_jobs(
                 name=f"{study}/{condition.name}/block={block.index:03d},steps={segment.first}-{segment.last}",
                 settings=settings,
                 inputs={"dataset": dataset, "previous": previous},
-                extra=system_entries(condition),
+                extra=code,
             )
             tiles[block][segment] = job
             previous = (job,)
