@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of, write_atomically
+from orrery.provenance.published import describe_files
 
 PUBLISHED_FOLDERS = ("figures", "tables")
+PUBLISHED_FILES = ("report.html", "numbers.json", "claims.json", "trajectories.json")
 
 
 def publish_study(payload: Mapping[str, Any]) -> None:
@@ -39,7 +41,9 @@ def publish_study(payload: Mapping[str, Any]) -> None:
     costs = read_costs(Path(payload["results"]) / "benchmarks", _targets(payload))
     html = (report / "report.html").read_text(encoding="utf-8")
     write_atomically(place / "report.html", fill_costs(html, costs).encode())
-    _close_place(payload)
+    in_folders = [path for folder in PUBLISHED_FOLDERS for path in (place / folder).rglob("*")]
+    files = [place / name for name in PUBLISHED_FILES] + [path for path in in_folders if path.is_file()]
+    _close_place(payload, files)
 
 
 def publish_index(payload: Mapping[str, Any]) -> None:
@@ -49,7 +53,7 @@ def publish_index(payload: Mapping[str, Any]) -> None:
     place = _open_place(payload)
     results = Path(payload["results"])
     write_index([results / study for study in payload["settings"]["studies"]], place)
-    _close_place(payload)
+    _close_place(payload, [place / "index.html"])
 
 
 def _open_place(payload: Mapping[str, Any]) -> Path:
@@ -60,8 +64,12 @@ def _open_place(payload: Mapping[str, Any]) -> Path:
     return place
 
 
-def _close_place(payload: Mapping[str, Any]) -> None:
-    marker = {"study": payload["study"], "digest": payload["digest"]}
+def _close_place(payload: Mapping[str, Any], written: list[Path]) -> None:
+    marker = {
+        "study": payload["study"],
+        "digest": payload["digest"],
+        "files": describe_files(Path(payload["target"]).parent, written),
+    }
     write_atomically(Path(payload["target"]), json.dumps(marker).encode())
 
 
