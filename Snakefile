@@ -14,7 +14,7 @@ localrules:
 
 rule all:
     input:
-        with_lost(PLAN, [PLAN.target(PLAN.index)]),
+        lambda wildcards: with_lost(PLAN, [PLAN.target(PLAN.index)]),
 
 
 include: "rules/data.smk"

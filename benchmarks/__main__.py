@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine, one_thread, write_page
 
-NAMES = ("ensemble", "recording", "store", "koopman", "nothing_stale", "early_cutoff")
+NAMES = ("ensemble", "recording", "store", "koopman", "verify", "scale", "early_cutoff")
 PAGE = Path(__file__).with_name("results.md")
 
 

@@ -11,24 +11,25 @@ localrules:
     prune,
 
 
+# What a target takes is found out when it is asked for, since for all targets it would take as long as the plan.
 rule data:
     input:
-        PLAN.of_stages("data"),
+        lambda wildcards: PLAN.of_stages("data"),
 
 
 rule trajectories:
     input:
-        with_lost(PLAN, PLAN.of_stages("trajectories")),
+        lambda wildcards: with_lost(PLAN, PLAN.of_stages("trajectories")),
 
 
 rule analyses:
     input:
-        with_lost(PLAN, PLAN.of_stages("analyses", "comparisons")),
+        lambda wildcards: with_lost(PLAN, PLAN.of_stages("analyses", "comparisons")),
 
 
 rule reports:
     input:
-        with_lost(PLAN, [PLAN.target(study.publish) for study in PLAN.studies.values()]),
+        lambda wildcards: with_lost(PLAN, [PLAN.target(study.publish) for study in PLAN.studies.values()]),
 
 
 for study in PLAN.studies.values():
@@ -37,7 +38,7 @@ for study in PLAN.studies.values():
         name:
             study.name
         input:
-            with_lost(PLAN, [PLAN.target(study.publish)]),
+            lambda wildcards, study=study: with_lost(PLAN, [PLAN.target(study.publish)]),
         localrule: True
 
 
@@ -46,6 +47,7 @@ rule verify:
         f"{RESULTS}/logs/verify.log",
     conda:
         "../envs/report.yaml"
+    threads: workflow.cores or 1
     params:
         config=config,
         home=workflow.basedir,

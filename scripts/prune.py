@@ -1,6 +1,6 @@
 """Run the target ``prune``."""
 
-from orrery.stages.housekeeping import prune
+from orrery.stages.prune import prune
 from orrery.stages.runner import run_target
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """Run the target ``verify``."""
 
-from orrery.stages.housekeeping import verify
+from functools import partial
+
 from orrery.stages.runner import run_target
+from orrery.stages.verify import verify
 
 if __name__ == "__main__":
-    run_target(snakemake, verify)  # type: ignore[name-defined]  # noqa: F821
+    run_target(
+        snakemake,  # type: ignore[name-defined]  # noqa: F821
+        partial(verify, workers=snakemake.threads),  # type: ignore[name-defined]  # noqa: F821
+    )

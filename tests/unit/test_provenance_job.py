@@ -99,6 +99,36 @@ def test_a_damaged_result_is_not_taken_over(tmp_path: Path, damage: str) -> None
     assert file.read_text() == "one"
 
 
+def test_an_earlier_result_without_its_manifest_is_read_before_it_is_taken_over(tmp_path: Path) -> None:
+    """Its manifest was removed because somebody doubted it, say ``verify``; sizes alone do not clear it."""
+    for code in ("a", "b"):
+        run_job(source(code).payload(str(tmp_path)), write("same"))
+    first, second = (job(tmp_path, upstream=source(code)) for code in ("a", "b"))
+    run_job(first, write("one"))
+    (store_of(Path(first["target"])) / "data.txt").write_text("onf")
+    Path(first["target"]).unlink()
+    assert run_job(second, write("one"))
+    assert (store_of(Path(second["target"])) / "data.txt").read_text() == "one"
+
+
+def test_nothing_is_taken_over_where_the_payload_says_so(tmp_path: Path) -> None:
+    payload = job(tmp_path)
+    run_job(payload, write("one"))
+    before = Path(payload["target"]).read_bytes()
+    assert not run_job({**payload, "execution": {"take_over": True}}, refuse)
+    assert run_job({**payload, "execution": {"take_over": False}}, write("one"))
+    assert Path(payload["target"]).read_bytes() == before
+
+
+def test_a_forced_job_that_fails_costs_nothing_that_was_whole(tmp_path: Path) -> None:
+    payload = job(tmp_path)
+    run_job(payload, write("one"))
+    Path(payload["target"]).unlink()  # as Snakemake does before it runs a job
+    with pytest.raises(AssertionError):
+        run_job({**payload, "execution": {"take_over": False}}, refuse)
+    assert not run_job(payload, refuse)
+
+
 def test_a_damaged_input_is_named(tmp_path: Path) -> None:
     run_job(source("a").payload(str(tmp_path)), write("same"))
     target = Path(source("a").payload(str(tmp_path))["target"])

@@ -33,6 +33,11 @@ class WorkflowConfig(Closed):
     scale: Scale = Field("laptop", description="laptop: minutes on two cores; paper: the sizes of the paper")
     device: Device = Field("auto", description="where training runs, unless a study says otherwise")
     parallelism: Parallelism = Field(Parallelism(), description="how much of the machine one job uses")
+    take_over: bool = Field(
+        True,
+        description="a job takes over an earlier result of the same key instead of producing it again; "
+        "false with snakemake -F produces everything anew, to see that it gives the same bytes",
+    )
     results: str = Field("results", min_length=1, description="folder of all results")
     cache: str | None = Field(
         None,
@@ -49,6 +54,12 @@ class WorkflowConfig(Closed):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("take_over", mode="before", json_schema_input_type=bool)
+    @classmethod
+    def _text_or_bool(cls, value: Any) -> Any:
+        """Accept ``--config take_over=false``, which Snakemake hands over as text."""
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
     @property
     def folder(self) -> Path:

@@ -39,7 +39,11 @@ class AnalysisPlanner:
         self._datasets = datasets
         self._entries = entries
         self._results: dict[str, dict[str, tuple[Job, ...]]] = {}
-        self._blocks: dict[tuple[str, str], tuple[Block | None, ...]] = {}
+        self._by_block: dict[tuple[str, str], dict[Block | None, Job]] = {}
+        # Looked up for every block of a condition, so it must not be made for every block.
+        self._wanted = {
+            condition.name: frozenset(seeds_read(condition)) for condition in study.conditions.values()
+        }
 
     def plan(
         self,
@@ -116,7 +120,9 @@ class AnalysisPlanner:
                     )
                 )
             found[condition.name] = tuple(jobs)
-            self._blocks[name, condition.name] = tuple(block for block, _ in groups)
+            self._by_block[name, condition.name] = {
+                block: job for (block, _), job in zip(groups, jobs, strict=True)
+            }
         return found
 
     def _gathered(
@@ -145,7 +151,7 @@ class AnalysisPlanner:
             extra=self._code(module, conditions),
         )
         for condition in conditions:
-            self._blocks[name, condition.name] = (None,)
+            self._by_block[name, condition.name] = {None: job}
         return {condition.name: (job,) for condition in conditions}
 
     def _one(
@@ -172,7 +178,7 @@ class AnalysisPlanner:
 
     def _bounds(self, name: str, condition: Condition, members: tuple[Block, ...]) -> dict[str, Any]:
         """The seeds, copies and steps that are read: of what is trained, only what the study asks for."""
-        wanted = set(seeds_read(condition))
+        wanted = self._wanted[condition.name]
         first, last = self._settings(name, condition).steps or (0, condition.training.steps)
         present = [seed for block in members for seed in block.seeds if seed in wanted]
         return {"seeds": present, "copies": copies_read(condition), "first": first, "last": last}
@@ -182,11 +188,10 @@ class AnalysisPlanner:
         of = self._settings(name, condition).of
         if of == "trajectory":
             return self._tiles_of(name, condition, members)
-        jobs = self._results[of][condition.name]
-        blocks = self._blocks[of, condition.name]
-        return tuple(
-            job for job, block in zip(jobs, blocks, strict=True) if block is None or block in members
-        )
+        by_block = self._by_block[of, condition.name]
+        if None in by_block:
+            return (by_block[None],)
+        return tuple(by_block[block] for block in members)
 
     def _tiles_of(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         first, last = self._settings(name, condition).steps or (0, condition.training.steps)

@@ -27,8 +27,11 @@ def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entrie
     """
     planned = {study.name: _study(study, workflow, entries) for study in studies.values()}
     index = _index(planned, entries)
-    execution = {**workflow.parallelism.model_dump(mode="json"), "cache": str(workflow.cache_folder())}
-    execution = {**workflow.parallelism.model_dump(mode="json"), "cache": str(workflow.cache_folder())}
+    execution = {
+        **workflow.parallelism.model_dump(mode="json"),
+        "cache": str(workflow.cache_folder()),
+        "take_over": workflow.take_over,
+    }
     return Plan(workflow.results, planned, index, execution)
 
 

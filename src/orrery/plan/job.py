@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -79,11 +79,11 @@ class Job:
             return PurePosixPath(self.name) / f"published@{self.digest}.json"
         return PurePosixPath("store") / self.stage / f"{self.name}@{self.digest}.json"
 
-    @property
-    def upstream(self) -> Iterator[Job]:
+    @cached_property
+    def upstream(self) -> tuple[Job, ...]:
         """The jobs that it reads, each once."""
         found = {job.target: job for jobs in self.inputs.values() for job in jobs}
-        yield from found.values()
+        return tuple(found.values())
 
     def payload(self, results: str) -> dict[str, Any]:
         """What the script gets: plain JSON, with the targets of its inputs below ``results``."""

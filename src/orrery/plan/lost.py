@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from orrery.plan.plan import Plan
 
@@ -15,19 +15,19 @@ def with_lost(plan: Plan, targets: Iterable[str]) -> list[str]:
     the middle would stay lost.
     """
     wanted = list(dict.fromkeys(targets))
-    seen: set[str] = set()
+    # Each is looked for once; asking the disk takes longer than all else here.
+    present = {target: os.path.exists(target) for target in wanted}
     lost: dict[str, None] = {}
 
     # A stack and not a recursion: a chain of segments may be longer than Python's stack.
     waiting = [plan.at(target) for target in wanted]
     while waiting:
         job = waiting.pop()
-        present = Path(plan.target(job)).exists()
         for upstream in job.upstream:
             target = plan.target(upstream)
-            if present and not Path(target).exists():
-                lost[target] = None
-            if target not in seen:
-                seen.add(target)
+            if target not in present:
+                present[target] = os.path.exists(target)
                 waiting.append(upstream)
+            if not present[target] and present[plan.target(job)]:
+                lost[target] = None
     return list(dict.fromkeys([*wanted, *lost]))

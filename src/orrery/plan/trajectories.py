@@ -61,6 +61,8 @@ def trajectory_jobs(
     """Return the job of the dataset, and the jobs of a condition by block of seeds and tile."""
     training = condition.training
     dataset = dataset_jobs(condition, entries)
+    shared = training_settings(condition)
+    code = system_entries(condition)
     tiles: dict[Block, dict[Tile, Job]] = {}
     for block in blocks(training.seeds.pool, training.seeds.count, training.block):
         tiles[block] = {}
@@ -74,9 +76,9 @@ def trajectory_jobs(
                     "train",
                     study=study,
                     name=f"{study}/{condition.name}/{tile.name}",
-                    settings={**training_settings(condition), **_of_tile(tile)},
+                    settings={**shared, **_of_tile(tile)},
                     inputs={"dataset": dataset, "previous": previous},
-                    extra=system_entries(condition),
+                    extra=code,
                 )
                 tiles[block][tile] = job
                 previous = (job,)

@@ -65,13 +65,17 @@ def key_order(value: Any) -> str:
 
 def _keys_are_strings(value: Any) -> bool:
     """Whether no key would be turned into a string without a word (``{1: …}`` would equal ``{"1": …}``)."""
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            return False
-        value = value.values()
-    elif not isinstance(value, (list, tuple)):
-        return True
-    return all(_keys_are_strings(inner) for inner in value if isinstance(inner, (dict, list, tuple)))
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            for key in inner:
+                if not isinstance(key, str):
+                    return False
+            waiting.extend(inner.values())
+        elif isinstance(inner, (list, tuple)):
+            waiting.extend(inner)
+    return True
 
 
 def _check(value: Any, place: str) -> None:

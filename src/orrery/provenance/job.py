@@ -40,8 +40,9 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
     """Bring the result of a job into being.
 
     A result whose key equals that of an earlier one of the same name takes over its bytes, and ``produce`` is
-    not called. Otherwise ``produce`` writes into a fresh folder that gets its name only when it is whole; the
-    manifest comes last. Two processes never write one store.
+    not called; unless the payload says under ``execution`` that nothing may be taken over. Otherwise ``produce``
+    writes into a fresh folder that gets its name only when it is whole; the manifest comes last. Two processes
+    never write one store.
 
     Args:
         payload: the job as the plan hands it out.
@@ -61,7 +62,8 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
             label: [_digest_of(Path(path)) for path in paths] for label, paths in payload["inputs"].items()
         }
         own_key = key(payload, inputs)
-        for sibling in _siblings(payload, store):
+        may_take_over = payload.get("execution", {}).get("take_over", True)
+        for sibling in _siblings(payload, store) if may_take_over else ():
             if _takes_over(sibling, own_key, target, store):
                 return False
         partial = _fresh(store)
@@ -76,17 +78,19 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
         (partial / "job.json").write_text(
             json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
         )
+        # Only now, so that a job that was forced and fails has cost nothing that was whole.
+        if store.exists():
+            shutil.rmtree(store)
         os.rename(partial, store)
         write_atomically(target, manifest_bytes(content))
     return True
 
 
 def _fresh(store: Path) -> Path:
-    """Return an empty folder to write into, and remove what an interrupted or refuted run has left."""
+    """Return an empty folder to write into, and remove what an interrupted run has left."""
     partial = _partial(store)
-    for other in (store, partial):
-        if other.exists():
-            shutil.rmtree(other)
+    if partial.exists():
+        shutil.rmtree(partial)
     partial.mkdir(parents=True)
     return partial
 
@@ -119,13 +123,20 @@ def _takes_over(sibling: Path, own_key: str, target: Path, store: Path) -> bool:
     # Under another name until the bytes are found whole: a manifest in its place means that they are.
     doubted = target.with_name(f".{target.name}.tmp")
     write_atomically(doubted, manifest)
-    # The job's own store is here without its manifest only if somebody doubted it, so all its bytes are read.
-    damaged = verify(doubted) if sibling == store else quick_check(doubted)
+    damaged = quick_check(doubted) if _is_vouched(sibling, manifest) else verify(doubted)
     if damaged:
         doubted.unlink()
         return False
     os.replace(doubted, target)
     return True
+
+
+def _is_vouched(store: Path, manifest: bytes) -> bool:
+    """Whether the manifest of a store stands beside it; a store without one was doubted, so all its bytes are read."""
+    try:
+        return store.with_name(f"{store.name}.json").read_bytes() == manifest
+    except OSError:
+        return False
 
 
 def _digest_of(manifest: Path) -> str:

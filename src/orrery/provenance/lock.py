@@ -96,6 +96,23 @@ class StoreLock:
             return "another process"
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds the lock on a store; asking leaves no file behind."""
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # whose it is cannot be told, so it counts as somebody's
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel end this process when the one that started it ends, so that no orphan goes on writing.
 

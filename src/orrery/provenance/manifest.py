@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,27 +179,50 @@ def verify(
     Returns:
         What is wrong, sorted by file; empty where all bytes are as they were written.
     """
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        return begin_verify(path, pool, progress)()
+
+
+def begin_verify(
+    path: Path, pool: Executor, progress: Callable[[int], None] | None = None
+) -> Callable[[], list[Damage]]:
+    """Have a store hashed again by a pool of threads, file by file.
+
+    Args:
+        path: the manifest.
+        pool: hashes the files; hashing leaves the interpreter to the other threads.
+        progress: as for ``verify``.
+
+    Returns:
+        A function that waits for the files of this store and returns what is wrong, as ``verify`` does.
+    """
     try:
         content = read_manifest(path)
     except OrreryError as error:
-        return [Damage(_name(path), "", str(error))]
+        unreadable = [Damage(_name(path), "", str(error))]
+        return lambda: unreadable
     store = store_of(path, content)
     found = _compare(path, content)
     broken = {damage.file for damage in found}
-    intact = [name for name in content["files"] if name not in broken]
     if "" in broken:
-        return found
+        return lambda: found
 
-    def check(name: str) -> Damage | None:
+    def check(name: str, written: str) -> Damage | None:
         try:
-            same = _hash(store / name, progress=progress) == content["files"][name][1]
+            same = _hash(store / name, progress=progress) == written
         except OSError as error:
             return Damage(_name(path), name, f"cannot be read ({error.strerror})")
         return None if same else Damage(_name(path), name, "its bytes differ from what was written")
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        found += [damage for damage in pool.map(check, intact) if damage]
-    return sorted(found, key=lambda damage: damage.file)
+    checks = [
+        pool.submit(check, name, sha) for name, (_, sha) in content["files"].items() if name not in broken
+    ]
+
+    def finish() -> list[Damage]:
+        differing = [damage for future in checks if (damage := future.result())]
+        return sorted([*found, *differing], key=lambda damage: damage.file)
+
+    return finish
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -268,10 +291,13 @@ def _scan(store: Path) -> Iterator[tuple[str, int]]:
 def _hash(path: Path, sync: bool = False, progress: Callable[[int], None] | None = None) -> str:
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+        # One buffer for the whole file, and not a fresh one for each block.
+        buffer = bytearray(min(_BLOCK, max(os.fstat(file.fileno()).st_size, 1)))
+        view = memoryview(buffer)
+        while count := file.readinto(buffer):
+            digest.update(view[:count])
             if progress is not None:
-                progress(len(block))
+                progress(count)
         if sync:
             os.fsync(file.fileno())
     return digest.hexdigest()

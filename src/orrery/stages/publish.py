@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of, write_atomically
+from orrery.provenance.published import describe_files
 from orrery.provenance.records import Records
 
 PUBLISHED_FOLDERS = ("figures", "tables")
@@ -41,8 +42,9 @@ def publish_study(payload: Mapping[str, Any]) -> None:
     costs = read_costs(Path(payload["results"]) / "benchmarks", _targets(payload))
     html = (report / "report.html").read_text(encoding="utf-8")
     write_atomically(place / "report.html", fill_costs(html, costs).encode())
-    inside = [path for folder in PUBLISHED_FOLDERS for path in (place / folder).rglob("*") if path.is_file()]
-    _close_place(payload, [*PUBLISHED_FILES, *(path.relative_to(place).as_posix() for path in inside)])
+    in_folders = [path for folder in PUBLISHED_FOLDERS for path in (place / folder).rglob("*")]
+    files = [place / name for name in PUBLISHED_FILES] + [path for path in in_folders if path.is_file()]
+    _close_place(payload, files)
 
 
 def publish_index(payload: Mapping[str, Any]) -> None:
@@ -52,7 +54,7 @@ def publish_index(payload: Mapping[str, Any]) -> None:
     place = _open_place(payload)
     results = Path(payload["results"])
     write_index([results / study for study in payload["settings"]["studies"]], place)
-    _close_place(payload, ["index.html"])
+    _close_place(payload, [place / "index.html"])
 
 
 def _open_place(payload: Mapping[str, Any]) -> Path:
@@ -63,13 +65,13 @@ def _open_place(payload: Mapping[str, Any]) -> Path:
     return place
 
 
-def _close_place(payload: Mapping[str, Any], files: list[str]) -> None:
+def _close_place(payload: Mapping[str, Any], written: list[Path]) -> None:
     """Write the marker, with the files that it stands for and what they were made of."""
     inputs = {label: [_digest_of(Path(path)) for path in paths] for label, paths in payload["inputs"].items()}
     marker = {
         "study": payload["study"],
         "digest": payload["digest"],
-        "files": sorted(files),
+        "files": describe_files(Path(payload["target"]).parent, written),
         "inputs": inputs,
     }
     write_atomically(Path(payload["target"]), json.dumps(marker).encode())

@@ -16,6 +16,12 @@ from orrery.provenance.job import run_job
 from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
 
+SHOWN = {
+    "figures": (".html", "page.html"),
+    "claims": (".csv", "table.csv"),
+    "reports": (".html", "page.html"),
+}
+"""What Snakemake's own report shows of a stage: ending of the copy beside the manifest, file of the store."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -96,11 +102,8 @@ def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) ->
 
 
 def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
-    """Copy what Snakemake's own report shows from the store to its place beside the manifest.
-
-    The output ``<name>@<digest>.html`` is the file ``page.html`` of the store, ``….csv`` is ``table.csv``.
-    """
-    shown = {".html": "page.html", ".csv": "table.csv"}
+    """Copy what Snakemake's own report shows from the store to its place beside the manifest, as ``SHOWN`` says."""
+    shown = dict(SHOWN.values())
     for output in map(Path, outputs):
         if output != manifest:
             write_atomically(output, (store_of(manifest) / shown[output.suffix]).read_bytes())
@@ -144,10 +147,17 @@ def logged(path: str | None) -> Iterator[int]:
 
 
 def run_target(snakemake: Any, function: Callable[[Mapping[str, Any], Path], list[str]]) -> None:
-    """Call a function with the config and the folder of the Snakefile, and print the lines it returns."""
+    """Call a function with the config and the folder of the Snakefile, and print the lines it returns.
+
+    What is printed stands in the log of the target as well.
+    """
+    log = Path(snakemake.log[0])
     try:
         prepare()
-        for line in function(snakemake.params.config, Path(snakemake.params.home)):
-            print(line)
+        lines = function(snakemake.params.config, Path(snakemake.params.home))
     except OrreryError as error:
+        log.write_text(f"{error}\n", encoding="utf-8")
         sys.exit(f"orrery: {error}")
+    log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for line in lines:
+        print(line)
