@@ -39,6 +39,11 @@ def test_moved_elsewhere(lab: Any, tmp_path: Path) -> None:
     assert type(lab)(tmp_path / "elsewhere").dry() == set()
 
 
+@holds(
+    "results",
+    "one byte of a trajectory flipped; a chunk of an analysis deleted; manifests edited, cut or overwritten",
+    "found by `snakemake verify`, by name; then the two results with lost bytes are made, and all else is taken over",
+)
 def test_damage_is_found_and_made_good(lab: Any) -> None:
     """Each kind of damage at another result: one verify names all, one plain run makes exactly the lost bytes anew."""
     whole = lab.manifests()
@@ -114,6 +119,9 @@ def test_damage_takes_the_manifest_of_every_name_of_the_bytes(lab: Any) -> None:
     assert json.loads(made.read_bytes())["digest"] == json.loads(content)["digest"]
 
 
+@holds(
+    "results", "`-F`", "all that is asked for; every job takes over what it has, unless `take_over: false`"
+)
 def test_force_produces_again_only_where_nothing_is_taken_over(lab: Any) -> None:
     whole = lab.manifests()
     for arguments, expected in (((), 0), (("--config", "take_over=false"), None)):
@@ -176,6 +184,9 @@ def test_a_published_file_that_is_lost_is_published_again(lab: Any) -> None:
         assert lab.dry() == set()
 
 
+@holds(
+    "results", "SIGKILL of Snakemake while it trains", "the segment that was being trained, to the same bytes"
+)
 def test_killed_while_it_trains(lab: Any) -> None:
     """SIGKILL of Snakemake alone: the job goes with it, and the next run gives the bytes of one that was left alone."""
     lab.replace(TINY, "slow: {system:", "slow: {training: {steps: 2000, segment: 2000}, system:")
