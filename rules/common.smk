@@ -4,23 +4,28 @@ from pathlib import Path
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code
-from orrery.plan.lost import with_lost
+from orrery.plan.lost import with_lost as find_lost
+from orrery.provenance.heads import enter
+from orrery.provenance.storage import check_writable, in_a_sentence
 
-# A mistake in the config is one sentence and exit code 1; what Snakemake would print of it is a traceback.
-try:
-    check_config("config.yaml")
-except OrreryError as error:
-    sys.exit(str(error))
+
+def told(place, function, *arguments):
+    """Call a function; a mistake in the config, and what the file system refuses, is one sentence and exit code 1."""
+    try:
+        with in_a_sentence(place):
+            return function(*arguments)
+    except OrreryError as error:
+        # What Snakemake would print of it is a traceback.
+        sys.exit(str(error))
+
+
+told("config.yaml", check_config, "config.yaml")
 
 
 configfile: "config.yaml"
 
 
-try:
-    PLAN = load_plan("config.yaml", config, Path(workflow.basedir))
-except OrreryError as error:
-    sys.exit(str(error))
-
+PLAN = told("config.yaml", load_plan, "config.yaml", config, Path(workflow.basedir))
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/store"
 
@@ -37,10 +42,12 @@ def reads(stage):
 
 def inputs(target):
     """Inputs of a target by the plan; a target that is not of the plan ends the run with a sentence."""
-    try:
-        return PLAN.inputs(target)
-    except OrreryError as error:
-        sys.exit(str(error))
+    return told(RESULTS, PLAN.inputs, target)
+
+
+def with_lost(plan, targets):
+    """Targets, and results above them that are lost; a folder that may not be read ends the run with a sentence."""
+    return told(RESULTS, find_lost, plan, targets)
 
 
 def payload(wildcards, output):
@@ -48,5 +55,13 @@ def payload(wildcards, output):
     return PLAN.payload(output[0])
 
 
+if workflow.is_main_process:
+    # Snakemake makes folders here even in a dry run, and a refusal there would be a traceback.
+    told(".snakemake", check_writable, Path(".snakemake"), 0 if workflow.dryrun else 4096)
+    if not workflow.dryrun:
+        told(".snakemake", enter, Path(".snakemake"))
+
+
 onstart:
-    keep_code(PLAN)
+    told(RESULTS, check_writable, Path(STORE))
+    told(RESULTS, keep_code, PLAN)
