@@ -5,6 +5,7 @@ from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code
 from orrery.plan.lost import with_lost as find_lost
+from orrery.plan.times import bring_back
 from orrery.provenance.heads import enter
 from orrery.provenance.storage import check_writable, in_a_sentence
 
@@ -65,3 +66,4 @@ if workflow.is_main_process:
 onstart:
     told(RESULTS, check_writable, Path(STORE))
     told(RESULTS, keep_code, PLAN)
+    told(RESULTS, bring_back, PLAN)

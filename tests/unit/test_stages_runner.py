@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orrery.stages.runner import keep_in_order
 from orrery.training.progress import Everywhere, Progress
 
 SCRIPT = """
@@ -22,7 +21,7 @@ def act(payload):
     {body}
 
 job = {{"results": "results", "target": "results/store/claims/mine@01.json"}}
-snakemake = SimpleNamespace(log=[sys.argv[1]], params=SimpleNamespace(job=job), input=[], output=[])
+snakemake = SimpleNamespace(log=[sys.argv[1]], params=SimpleNamespace(job=job), output=[])
 run_publication(snakemake, act)
 """
 
@@ -79,18 +78,6 @@ def test_a_sentence_reaches_the_console_where_the_log_cannot_be_written() -> Non
     done = run("raise OrreryError('width must be positive; write 1 or more')", Path("/dev/full"))
     assert done.returncode == 1
     assert done.stderr == "orrery: width must be positive; write 1 or more\n"
-
-
-def test_a_result_is_not_older_than_what_it_is_made_of(tmp_path: Path) -> None:
-    made, read = tmp_path / "made", tmp_path / "read"
-    for path, seconds in ((made, 1000), (read, 2000)):
-        path.touch()
-        os.utime(path, (seconds, seconds))
-    keep_in_order([read], [made])
-    assert made.stat().st_mtime == 2000
-    os.utime(made, (3000, 3000))
-    keep_in_order([read], [made])
-    assert made.stat().st_mtime == 3000
 
 
 def test_progress_is_told_in_every_place() -> None:

@@ -87,7 +87,6 @@ def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) ->
         with in_a_sentence(_place(payload)), logged(snakemake.log[0] if snakemake.log else None):
             prepare()
             act(payload, console)
-            keep_in_order(snakemake.input, snakemake.output)
     except OrreryError as error:
         tell(str(error), console)
         sys.exit(1)
@@ -114,17 +113,6 @@ def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
     for output in map(Path, outputs):
         if output != manifest:
             write_atomically(output, (store_of(manifest) / shown[output.suffix]).read_bytes())
-
-
-def keep_in_order(inputs: Iterable[str], outputs: Iterable[str]) -> None:
-    """Give outputs the time of their newest input where the clock says that they are older.
-
-    A clock that was set back, or that of a file server, would have Snakemake refuse the job.
-    """
-    newest = max((os.stat(path).st_mtime_ns for path in inputs), default=0)
-    for path in outputs:
-        if os.stat(path).st_mtime_ns < newest:
-            os.utime(path, ns=(newest, newest))
 
 
 def prepare() -> None:
