@@ -4,29 +4,35 @@ from pathlib import Path
 from orrery.config.errors import OrreryError
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code, stale
-from orrery.plan.lost import with_lost
+from orrery.plan.lost import with_lost as find_lost
 from orrery.plan.outdated import KEPT, find_outdated, set_trigger
+from orrery.plan.times import bring_back
+from orrery.provenance.heads import enter
 from orrery.provenance.records import Records
+from orrery.provenance.storage import check_writable, in_a_sentence
 
-# A mistake in the config is one sentence and exit code 1; what Snakemake would print of it is a traceback.
-try:
-    check_config("config.yaml")
-except OrreryError as error:
-    sys.exit(str(error))
+
+def told(place, function, *arguments):
+    """Call a function; a mistake in the config, and what the file system refuses, is one sentence and exit code 1."""
+    try:
+        with in_a_sentence(place):
+            return function(*arguments)
+    except OrreryError as error:
+        # What Snakemake would print of it is a traceback.
+        sys.exit(str(error))
+
+
+told("config.yaml", check_config, "config.yaml")
 
 
 configfile: "config.yaml"
 
 
-try:
-    PLAN = load_plan("config.yaml", config, Path(workflow.basedir))
-    # Only where a run begins: the processes of its jobs read this file too, while results change.
-    OUTDATED = find_outdated(PLAN, Records(KEPT)) if workflow.is_main_process else {}
-    STALE = stale(PLAN, OUTDATED)
-    TRIGGER = set_trigger(OUTDATED) if OUTDATED else None
-except OrreryError as error:
-    sys.exit(str(error))
-
+PLAN = told("config.yaml", load_plan, "config.yaml", config, Path(workflow.basedir))
+# Only where a run begins: the processes of its jobs read this file too, while results change.
+OUTDATED = told(PLAN.results, find_outdated, PLAN, Records(KEPT)) if workflow.is_main_process else {}
+STALE = told(PLAN.results, stale, PLAN, OUTDATED)
+TRIGGER = told(KEPT.parent, set_trigger, OUTDATED) if OUTDATED else None
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/store"
 
@@ -46,11 +52,13 @@ def inputs(target):
 
     What they hold counts and not their times, unless they are made in this run.
     """
-    try:
-        found = [path if path in STALE else ancient(path) for path in PLAN.inputs(target)]
-    except OrreryError as error:
-        sys.exit(str(error))
+    found = [path if path in STALE else ancient(path) for path in told(RESULTS, PLAN.inputs, target)]
     return [*found, TRIGGER] if target in OUTDATED else found
+
+
+def with_lost(plan, targets):
+    """Targets, and results above them that are lost; a folder that may not be read ends the run with a sentence."""
+    return told(RESULTS, find_lost, plan, targets)
 
 
 def payload(wildcards, output):
@@ -58,5 +66,14 @@ def payload(wildcards, output):
     return PLAN.payload(output[0])
 
 
+if workflow.is_main_process:
+    # Snakemake makes folders here even in a dry run, and a refusal there would be a traceback.
+    told(".snakemake", check_writable, Path(".snakemake"), 0 if workflow.dryrun else 4096)
+    if not workflow.dryrun:
+        told(".snakemake", enter, Path(".snakemake"))
+
+
 onstart:
-    keep_code(PLAN)
+    told(RESULTS, check_writable, Path(STORE))
+    told(RESULTS, keep_code, PLAN)
+    told(RESULTS, bring_back, PLAN, *([TRIGGER] if TRIGGER else []))

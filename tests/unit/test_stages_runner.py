@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +20,19 @@ def act(payload):
     print("at work")
     {body}
 
-snakemake = SimpleNamespace(log=[sys.argv[1]], params=SimpleNamespace(job={{"results": "results"}}), output=[])
+job = {{"results": "results", "target": "results/store/claims/mine@01.json"}}
+snakemake = SimpleNamespace(log=[sys.argv[1]], params=SimpleNamespace(job=job), output=[])
 run_publication(snakemake, act)
 """
 
 
 def run(body: str, log: Path) -> subprocess.CompletedProcess[str]:
     code = SCRIPT.format(body=body)
-    return subprocess.run([sys.executable, "-c", code, str(log)], capture_output=True, text=True, check=False)
+    # Printed lines wait in a buffer, as they do where nobody says otherwise.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        [sys.executable, "-c", code, str(log)], capture_output=True, text=True, check=False, env=environment
+    )
 
 
 def test_what_is_printed_goes_to_the_log(tmp_path: Path) -> None:
@@ -50,6 +56,28 @@ def test_a_failure_of_ours_keeps_its_traceback_in_the_log(tmp_path: Path) -> Non
     assert done.returncode != 0
     assert done.stderr.startswith("orrery: this should not have happened: ZeroDivisionError")
     assert "Traceback" in log.read_text()
+
+
+def test_what_the_file_system_refuses_is_a_sentence(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    body = "import errno; raise OSError(errno.EROFS, 'Read-only file system', 'results/store/x')"
+    done = run(body, log)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "orrery: results/store/claims/mine@01 cannot be written, its file system is read-only"
+    )
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_log_that_cannot_be_written_costs_no_result() -> None:
+    done = run("pass", Path("/dev/full"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_sentence_reaches_the_console_where_the_log_cannot_be_written() -> None:
+    done = run("raise OrreryError('width must be positive; write 1 or more')", Path("/dev/full"))
+    assert done.returncode == 1
+    assert done.stderr == "orrery: width must be positive; write 1 or more\n"
 
 
 def test_progress_is_told_in_every_place() -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -122,10 +122,12 @@ class Laboratory:
         """The command line of a Snakemake run."""
         return [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
 
-    def snakemake(self, *arguments: str, cores: int = 2, **variables: str) -> Outcome:
-        """Run Snakemake in the folder, perhaps with further environment variables."""
+    def snakemake(
+        self, *arguments: str, cores: int = 2, before: Sequence[str] = (), **variables: str
+    ) -> Outcome:
+        """Run Snakemake in the folder, perhaps by another command and with further environment variables."""
         done = subprocess.run(
-            self.command(*arguments, cores=cores),
+            [*before, *self.command(*arguments, cores=cores)],
             cwd=self.folder,
             env={**self.environment(), **variables},
             capture_output=True,

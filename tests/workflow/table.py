@@ -20,6 +20,8 @@ MODULES = (
     "test_changes_results",
     "test_outdated",
     "test_results",
+    "test_interruption",
+    "test_faults",
 )
 """The files of tests that hold rows, in the order of the page."""
 GROUPS = ("config", "code", "software", "data", "results")

@@ -9,7 +9,8 @@ import shutil
 from typing import Any
 
 import pytest
-from tests.workflow.table import add, holds
+
+from .table import add, holds
 
 PAGES = {"report tiny", "report descent", "publish tiny", "publish descent", "index"}
 CLAIMED = {"claims tiny", "claims descent", *PAGES}

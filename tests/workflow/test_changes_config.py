@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.workflow.table import add, holds
+
+from .table import add, holds
 
 TINY = "studies/tiny.yaml"
 DESCENT = "studies/descent.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from tests.workflow.table import holds
+from .table import holds
 
 MODULE = '''"""Points from a file of one's own."""
 

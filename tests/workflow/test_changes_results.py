@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from tests.workflow.table import holds
-from tests.workflow.test_changes_code import COMPARED, of
+from .table import holds
+from .test_changes_code import COMPARED, of
 
 TINY = "studies/tiny.yaml"
 RATE = "slow: {system: {optimizer: {rate: 0.1}}}"

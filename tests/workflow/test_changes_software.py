@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.workflow.table import add, holds
-from tests.workflow.test_changes_code import ANALYSED, DRAWN, MAPS, NETWORKS, PAGES
+
+from .table import add, holds
+from .test_changes_code import ANALYSED, DRAWN, MAPS, NETWORKS, PAGES
 
 EVERYTHING = {"dataset iris", *NETWORKS, *MAPS, *ANALYSED}
 PYTHON = """

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.workflow.conftest import Laboratory, once
-from tests.workflow.table import holds
 
 import orrery
 from orrery.analyses.results import open_result
 from orrery.trajectory.trajectory import Trajectory
+
+from .conftest import Laboratory, once
+from .table import holds
 
 SMALL = {"steps": 4, "seeds": 1, "copies": 2}
 LARGE = {"steps": 8, "seeds": 2, "copies": 3}

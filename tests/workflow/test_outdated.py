@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.workflow.table import holds
-
 from orrery.provenance.manifest import build, manifest_bytes, sealed
+
+from .table import holds
 
 FIRST = "tiny/slow/block=000,steps=0-10"
 AFTER = {
@@ -84,7 +84,9 @@ def test_a_result_made_alone_with_other_bytes(lab: Any) -> None:
     (store / "checkpoint.zarr" / "note").write_text("other bytes")
     content = sealed({**build(store), "store": store.name})
     manifest.write_bytes(manifest_bytes(content))
-    # The clock was set back meanwhile.
+    # The clock was set back meanwhile, so that what reads it is of the future.
+    for path in lab.path("results").rglob("*@*.json"):
+        os.utime(path, (3e9, 3e9))
     os.utime(manifest, (1e9, 1e9))
     # The manifest that it wrote is the one in job.json, from which it could be taken over.
     record = json.loads((store / "job.json").read_text())

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
-from tests.workflow.table import holds
+from .processes import alive, descendants, running, wait_for
+from .table import holds
 
 TINY = "studies/tiny.yaml"
 DAMAGED = "tiny/slow/block=000,steps=0-10"
@@ -191,25 +188,15 @@ def test_killed_while_it_trains(lab: Any) -> None:
     """SIGKILL of Snakemake alone: the job goes with it, and the next run gives the bytes of one that was left alone."""
     lab.replace(TINY, "slow: {system:", "slow: {training: {steps: 2000, segment: 2000}, system:")
     tile = "tiny/slow/block=000,steps=0-2000"
-    begun = subprocess.Popen(
-        lab.command("trajectories", cores=1),
-        cwd=lab.folder,
-        env=lab.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
+    with running(lab, "trajectories", cores=1) as begun:
         partial = wait_for(
-            lambda: next(lab.path("results/store/trajectories").glob("tiny/*/*.partial/data.zarr*"), None)
+            lambda: next(lab.path("results/store/trajectories").glob("tiny/*/*.partial/data.zarr*"), None),
+            begun,
         )
         workers = descendants(begun.pid)
         begun.kill()
         begun.wait()
         wait_for(lambda: not any(alive(worker) for worker in workers))
-    finally:
-        if begun.poll() is None:
-            os.killpg(begun.pid, signal.SIGKILL)
     assert partial.exists()
     assert not list(lab.path("results/store/trajectories").glob("tiny/*/*steps=0-2000@*.json"))
 
@@ -217,37 +204,9 @@ def test_killed_while_it_trains(lab: Any) -> None:
     for other in left_alone.path("results/store/trajectories").glob("tiny/*/*steps=0-2000*"):
         shutil.rmtree(other) if other.is_dir() else other.unlink()
     for one, cores in ((lab, 1), (left_alone, 2)):
-        one.build("--unlock")
         one.build("trajectories", cores=cores)
     found = lab.manifests("trajectories")
     assert any(name.startswith(f"trajectories/{tile}@") for name in found)
     assert found == left_alone.manifests("trajectories")
     assert not list(lab.path("results").rglob("*.partial"))
     assert not list(lab.path("results").rglob("*.lock"))
-
-
-def wait_for(found: Any) -> Any:
-    """Ask until there is an answer."""
-    for _ in range(6000):
-        answer = found()
-        if answer:
-            return answer
-        time.sleep(0.01)
-    raise AssertionError("it did not come")
-
-
-def descendants(process: int) -> list[int]:
-    """The processes below one, all of this test's making."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found = [process]
-    for parent in found:
-        found += [child for child, its_parent in pairs if its_parent == parent]
-    return found[1:]
-
-
-def alive(process: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False

@@ -21,6 +21,7 @@ from orrery.provenance.manifest import (
     verify,
     write_atomically,
 )
+from orrery.provenance.storage import refused
 
 Payload = Mapping[str, Any]
 
@@ -53,6 +54,7 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
 
     Raises:
         OrreryError: an input is damaged, or another process is at work on the same result.
+        OSError: the file system refuses to read or write; what was written until then is removed.
     """
     target = Path(payload["target"])
     store = target.with_suffix("")
@@ -67,21 +69,27 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
             if _takes_over(sibling, own_key, target, store):
                 return False
         partial = _fresh(store)
-        produce(partial)
-        content = sealed({**build(partial, sync=True), "store": store.name})
-        record = {
-            "name": payload["name"],
-            "spec": payload["spec"],
-            "key": own_key,
-            "inputs": inputs,
-        }
-        (partial / "job.json").write_text(
-            json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
-        )
-        # Only now, so that a job that was forced and fails has cost nothing that was whole.
-        if store.exists():
-            shutil.rmtree(store)
-        os.rename(partial, store)
+        try:
+            produce(partial)
+            content = sealed({**build(partial, sync=True), "store": store.name})
+            record = {
+                "name": payload["name"],
+                "spec": payload["spec"],
+                "key": own_key,
+                "inputs": inputs,
+            }
+            (partial / "job.json").write_text(
+                json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
+            )
+            # Only now, so that a job that was forced and fails has cost nothing that was whole.
+            if store.exists():
+                shutil.rmtree(store)
+            os.rename(partial, store)
+        except Exception as error:
+            # Of a full disk, half a store would only take more; after a failure of ours it may show what went wrong.
+            if refused(error):
+                shutil.rmtree(partial, ignore_errors=True)
+            raise
         write_atomically(target, manifest_bytes(content))
     return True
 

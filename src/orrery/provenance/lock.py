@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from orrery.config.errors import OrreryError
+from orrery.provenance.storage import in_a_sentence
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
@@ -69,22 +70,24 @@ class StoreLock:
 
     def _try(self) -> bool:
         try:
-            descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            with in_a_sentence(self.path):
+                descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise OrreryError(f"lock {self.file} cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_ino != os.stat(self.file).st_ino:
                 raise BlockingIOError  # the holder before us removed it after we opened it
-            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T %z")}
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(holder).encode())
         except (BlockingIOError, FileNotFoundError):
             os.close(descriptor)
             return False
         except OSError as error:
             os.close(descriptor)
             raise OrreryError(f"lock {self.file} cannot be taken: {error.strerror}") from None
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T %z")}
+        with contextlib.suppress(OSError):  # a word to others; the lock holds without it
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(holder).encode())
         self._descriptor = descriptor
         return True
 

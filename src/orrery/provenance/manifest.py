@@ -20,6 +20,7 @@ from typing import Any
 
 from orrery.config.errors import OrreryError
 from orrery.provenance.canonical import canonical
+from orrery.provenance.storage import refused
 
 SCHEMA = 1
 NOT_DATA = frozenset({"provenance.json", "job.json"})
@@ -122,12 +123,15 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
     Raises:
         OrreryError: it is missing, unreadable, of another schema, or was edited since it was written.
+        OSError: the file system refuses to read it.
     """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise OrreryError(f"manifest {path} does not exist: run the workflow to build it") from None
     except (OSError, ValueError) as error:
+        if refused(error):
+            raise  # nothing is known of the manifest, so that to delete it would be the wrong advice
         raise OrreryError(
             f"manifest {path} cannot be read ({error}): delete it and run the workflow again"
         ) from None

@@ -15,6 +15,7 @@ from orrery.config.errors import OrreryError
 from orrery.provenance.job import run_job
 from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
+from orrery.provenance.storage import in_a_sentence
 
 SHOWN = {
     "figures": (".html", "page.html"),
@@ -84,21 +85,29 @@ def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
 def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) -> None:
     """Call ``act`` with the payload and the console.
 
-    An ``OrreryError`` ends the script with its sentence and exit code 1.
+    An ``OrreryError``, and what the file system refuses, end the script with a sentence and exit code 1.
     """
-    with logged(snakemake.log[0] if snakemake.log else None) as console:
-        try:
+    payload = snakemake.params.job
+    console = os.dup(2)
+    try:
+        with in_a_sentence(_place(payload)), logged(snakemake.log[0] if snakemake.log else None):
             prepare()
-            act(snakemake.params.job, console)
-        except OrreryError as error:
-            tell(str(error), console)
-            sys.exit(1)
-        except Exception as error:
-            tell(
-                f"this should not have happened: {type(error).__name__}: {error}; the log has the rest",
-                console,
-            )
-            raise
+            act(payload, console)
+    except OrreryError as error:
+        tell(str(error), console)
+        sys.exit(1)
+    except Exception as error:
+        tell(
+            f"this should not have happened: {type(error).__name__}: {error}; the log has the rest",
+            console,
+        )
+        raise
+
+
+def _place(payload: Mapping[str, Any]) -> Path:
+    """What a person calls the result of a job: its store, or the folder that it publishes to."""
+    target = Path(payload["target"])
+    return target.parent if target.name.startswith("published@") else target.with_suffix("")
 
 
 def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
@@ -120,30 +129,43 @@ def prepare() -> None:
 
 
 def tell(message: str, console: int) -> None:
-    """Print a sentence to the log and to the console."""
+    """Print a sentence to the console and to the log; the log may be what cannot be written."""
     sentence = f"orrery: {message}\n"
-    sys.stderr.write(sentence)
-    os.write(console, sentence.encode())
+    with suppress(OSError):
+        os.write(console, sentence.encode())
+    with suppress(OSError):
+        sys.stderr.write(sentence)
+    _flush()
 
 
 @contextmanager
-def logged(path: str | None) -> Iterator[int]:
-    """Send what is printed to a log file; yields a descriptor of the console."""
-    console = os.dup(2)
+def logged(path: str | None) -> Iterator[None]:
+    """Send what is printed, from here to the end of the process, to a log file."""
     if path is None:
-        yield console
+        yield
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", buffering=1) as file:
+    with open(path, "w") as file:
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield console
+            yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
+
+
+def _flush() -> None:
+    """Write what was printed; where that is refused, a result that is whole counts more than its log."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            # Python flushes once more when it ends, and would end with exit code 120.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
 
 
 def run_target(snakemake: Any, function: Callable[[Mapping[str, Any], Path], list[str]]) -> None:
@@ -153,8 +175,9 @@ def run_target(snakemake: Any, function: Callable[[Mapping[str, Any], Path], lis
     """
     log = Path(snakemake.log[0])
     try:
-        prepare()
-        lines = function(snakemake.params.config, Path(snakemake.params.home))
+        with in_a_sentence(snakemake.params.config.get("results", "results")):
+            prepare()
+            lines = function(snakemake.params.config, Path(snakemake.params.home))
     except OrreryError as error:
         log.write_text(f"{error}\n", encoding="utf-8")
         sys.exit(f"orrery: {error}")
