@@ -144,7 +144,7 @@ def test_only_what_a_change_touches_is_made_anew(mine: Path, tmp_path: Path) -> 
 
     assert stale("# (run, step, component), lazy", "# lazy") == set()
     published = {"report", "publish", "index"}
-    assert stale("linewidth=0.8", "linewidth=1.0") == {"figures", *published}
+    assert stale("line(0.8)", "line(1.0)") == {"figures", *published}
     assert stale('name=f"median[{name}]"', 'name=f"middle[{name}]"') == {
         "compare",
         "figures",

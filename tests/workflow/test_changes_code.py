@@ -75,7 +75,7 @@ def test_a_colour(lab: Any) -> None:
     """Of one analysis, then of all figures."""
     lab.replace("spread.py", 'COLOUR = "#0072b2"', 'COLOUR = "#d55e00"')
     assert lab.dry() == {"figures descent/spread", "report descent", "publish descent", "index"}
-    lab.replace("src/orrery/figures/style.py", '"blue": "#0072b2"', '"blue": "#0072b3"')
+    lab.replace("src/orrery/config/palette.py", '"blue": "#0072b2"', '"blue": "#0072b3"')
     lab.settles({*DRAWN, *PAGES})
 
 
