@@ -76,8 +76,8 @@ def prepare(folder: Path, clone: Laboratory) -> None:
     for script in list(STAGES)[:-2]:
         path = lab.path(f"scripts/{script}.py")
         path.write_text(path.read_text().replace("\n\n\nif __name__", f"\n{PAUSE}\n\nif __name__"))
-    opening = "def _close_place(payload: Mapping[str, Any]) -> None:\n"
-    lab.replace("src/orrery/stages/publish.py", opening, opening + PAUSE)
+    last = '    write_atomically(Path(payload["target"]), json.dumps(marker).encode())\n'
+    lab.replace("src/orrery/stages/publish.py", last, PAUSE + last)
     lab.path("pause").write_text("")
 
 
