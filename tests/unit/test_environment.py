@@ -226,7 +226,7 @@ def test_the_default_profile_keeps_results_right() -> None:
     profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8"))
     assert profile == {
         "rerun-triggers": ["mtime"],
-        "rerun-incomplete": True,
+        "ignore-incomplete": True,
         "cores": "all",
         "printshellcmds": False,
     }
