@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -101,3 +102,13 @@ def test_a_result_made_alone_with_other_bytes(lab: Any) -> None:
     assert lab.dry() == AFTER
     lab.build()
     assert lab.dry() == set()
+
+
+def test_what_snakemake_noted_of_a_job_that_was_killed(lab: Any) -> None:
+    """Its output is there and so is whole; with such a note Snakemake might make that one again and nothing else."""
+    target = lab.manifest("trajectories", FIRST).relative_to(lab.folder)
+    note = lab.path(".snakemake/incomplete") / base64.urlsafe_b64encode(str(target).encode()).decode()
+    note.parent.mkdir(exist_ok=True)
+    note.touch()
+    lab.manifest("reports", "tiny").unlink()
+    assert lab.dry() == {"report tiny", "publish tiny", "index"}
