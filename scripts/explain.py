@@ -1,6 +1,6 @@
 """Run the target ``explain``."""
 
-from orrery.stages.housekeeping import explain
+from orrery.stages.explain import explain
 from orrery.stages.runner import run_target
 
 if __name__ == "__main__":

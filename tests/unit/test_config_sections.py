@@ -74,15 +74,9 @@ def test_a_number_of_seeds_stands_for_the_first_integers() -> None:
     }
 
 
-def test_blocks_and_segments_are_whole() -> None:
-    training = Training(
-        steps=250, segment=100, seeds={"pool": [3, 5, 7, 11, 13, 17, 19], "count": 4}, block=3
-    )
+def test_the_seeds_read_are_the_first_of_the_pool() -> None:
+    training = Training(steps=250, seeds={"pool": [3, 5, 7, 11, 13, 17, 19], "count": 4})
     assert training.read_seeds == (3, 5, 7, 11)
-    assert training.blocks == ((3, 5, 7), (11, 13, 17))
-    assert training.segments == ((0, 100), (100, 200), (200, 300))
-    assert Training(steps=1, seeds={"pool": [3, 5, 7], "count": 3}, block=2).blocks == ((3, 5), (7,))
-    assert Training(steps=1, seeds=3, block=2).blocks == ((0, 1), (2, 3))
 
 
 def test_all_copies_are_one_block_where_nothing_is_said() -> None:

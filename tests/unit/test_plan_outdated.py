@@ -13,6 +13,7 @@ from orrery.plan.job import Job
 from orrery.plan.outdated import find_outdated, set_trigger
 from orrery.plan.plan import Plan, StudyJobs
 from orrery.provenance.job import run_job
+from orrery.provenance.published import describe_files
 from orrery.provenance.records import Records
 
 
@@ -43,8 +44,9 @@ def built(tmp_path: Path) -> tuple[Plan, dict[str, Job]]:
             label: [Records(None).read(Path(plan.target(one))).digest for one in read]  # type: ignore[union-attr]
             for label, read in jobs[name].inputs.items()
         }
-        target.write_text(json.dumps({"files": ["page.html"], "inputs": inputs}))
-        (target.parent / "page.html").touch()
+        page = target.parent / "page.html"
+        page.touch()
+        target.write_text(json.dumps({"files": describe_files(page.parent, [page]), "inputs": inputs}))
     return plan, jobs
 
 

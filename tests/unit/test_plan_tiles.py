@@ -14,6 +14,9 @@ def test_blocks_of_counted_seeds_are_whole() -> None:
 def test_blocks_of_a_pool_keep_its_order_and_end_with_it() -> None:
     assert blocks((7, 3, 9, 1), 3, 2) == (Block(0, (7, 3), 0), Block(1, (9, 1), 2))
     assert blocks((7, 3, 9), 3, 2)[1].seeds == (9,)
+    read = blocks((3, 5, 7, 11, 13, 17, 19), 4, 3)
+    assert [block.seeds for block in read] == [(3, 5, 7), (11, 13, 17)]
+    assert [block.seeds for block in blocks(None, 3, 2)] == [(0, 1), (2, 3)]
 
 
 @pytest.mark.parametrize("count", range(1, 9))
@@ -78,6 +81,7 @@ def test_segments_hold_exactly_the_steps_asked_for() -> None:
     assert segments(10, 20, 10) == (Segment(0, 10), Segment(10, 20))
     assert segments(11, 20, 10) == (Segment(10, 20),)
     assert segments(0, 0, 10) == (Segment(0, 10),)
+    assert segments(0, 250, 100) == (Segment(0, 100), Segment(100, 200), Segment(200, 300))
 
 
 @pytest.mark.parametrize("first", range(0, 12))

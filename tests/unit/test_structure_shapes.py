@@ -25,6 +25,7 @@ DIMENSIONS = re.compile(r"``[\w/]*\([a-z_]+(?:, \*?[a-z_]+)*\)``")
 REFERENCE = re.compile(r":func:`([\w.]+)`")
 # What they pass on has any dimensions.
 ANY = {
+    "orrery.analyses.api.needed",
     "orrery.analyses.results.write_result",
     "orrery.analyses.results.open_result",
     "orrery.stages.sources.open_results",

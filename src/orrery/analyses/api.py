@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from orrery.config.closed import Closed
+from orrery.config.errors import OrreryError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
     from matplotlib.figure import Figure as MatplotlibFigure
 
     from orrery.systems.system import System
@@ -84,3 +86,14 @@ class Figure:
     caption: str
     figure: MatplotlibFigure
     data: pd.DataFrame
+
+
+def needed(comparison: xr.Dataset | None, analysis: str) -> xr.Dataset:
+    """Return the comparison that the numbers and figures of an analysis are read from.
+
+    Raises:
+        OrreryError: there is none.
+    """
+    if comparison is None:
+        raise OrreryError(f"{analysis}: its numbers and figures need the comparison; write one")
+    return comparison

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.analyses.api import AnalysisSettings, Figure, Number
+from orrery.analyses.api import AnalysisSettings, Figure, Number, needed
 from orrery.config.closed import Closed
 from orrery.config.errors import OrreryError
 from orrery.config.names import ConditionName
@@ -108,8 +108,7 @@ def numbers(
     """
     import numpy as np
 
-    if comparison is None:
-        raise OrreryError("conjugacy: the numbers need the comparison; write one")
+    comparison = needed(comparison, "conjugacy")
     found = []
     for place, partners in enumerate(settings.sequence):
         label = f"[{settings.quantity}={partners.value:g}]"
@@ -148,9 +147,7 @@ def plot(
     """
     from orrery.analyses.conjugacy_figure import draw
 
-    if comparison is None:
-        raise OrreryError("conjugacy: the figure needs the comparison; write one")
-    return [draw(comparison, settings)]
+    return [draw(needed(comparison, "conjugacy"), settings)]
 
 
 def _states(sources: Mapping[str, Trajectory], name: str, tensors: tuple[str, ...]):  # type: ignore[no-untyped-def]

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
+from orrery.analyses.api import AnalysisSettings, Context, Figure, Number, needed
 from orrery.config.closed import Closed
-from orrery.config.errors import OrreryError
 from orrery.config.names import ConditionName
 
 if TYPE_CHECKING:
@@ -184,9 +183,7 @@ def numbers(
     """
     from orrery.analyses.koopman_numbers import publish
 
-    if comparison is None:
-        raise OrreryError("koopman: the numbers need the comparison; write one")
-    return publish(comparison, sources, settings.compare or Compare())
+    return publish(needed(comparison, "koopman"), sources, settings.compare or Compare())
 
 
 def plot(
@@ -204,6 +201,4 @@ def plot(
     """
     from orrery.analyses.koopman_figures import draw
 
-    if comparison is None:
-        raise OrreryError("koopman: the figures need the comparison; write one")
-    return draw(comparison, sources, settings)
+    return draw(needed(comparison, "koopman"), sources, settings)

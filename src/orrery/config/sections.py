@@ -79,19 +79,6 @@ class Training(Closed):
         """The seeds that analyses read."""
         return self.seeds.first(self.seeds.count)
 
-    @property
-    def blocks(self) -> tuple[tuple[int, ...], ...]:
-        """The seeds of each block that is trained; blocks are whole except where the pool ends."""
-        count = -(-self.seeds.count // self.block)
-        trained = self.seeds.first(count * self.block)
-        return tuple(trained[start : start + self.block] for start in range(0, len(trained), self.block))
-
-    @property
-    def segments(self) -> tuple[tuple[int, int], ...]:
-        """First and last step (exclusive, inclusive) of each segment that is trained; all are whole."""
-        count = -(-self.steps // self.segment)
-        return tuple((index * self.segment, (index + 1) * self.segment) for index in range(count))
-
 
 class Stream(Closed):
     """How the integer of one stream of random numbers follows from the seed."""

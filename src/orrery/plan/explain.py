@@ -46,10 +46,8 @@ def _reason(plan: Plan, target: str, job: Job, upstream: list[str]) -> str:
     if Path(target).is_file():
         return "reads what is made anew: " + _short([plan.at(path) for path in upstream])
     if job.stage == "publish":
-        place = Path(target).parent
-        if any(place.glob("published@*.json")):
-            return "what it publishes changed"
-        return "what was published is not whole" if place.is_dir() else "not yet published"
+        before = any(Path(target).parent.glob("published@*.json"))
+        return "what it publishes changed" if before else "not yet published"
     record = _nearest(Path(target))
     if record is None:
         if Path(target).with_suffix("").is_dir():

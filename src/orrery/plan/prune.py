@@ -116,11 +116,11 @@ def _thing(name: Path, paths: Iterable[Path], store: Path | None) -> Unnamed:
 def _publications(results: Path, studies: set[str]) -> list[Unnamed]:
     """Published files of studies that are gone, as far as they are as Orrery wrote them."""
     found = []
-    for marker, files in find_markers(results):
+    for marker, said in find_markers(results):
         place = marker.parent
-        if place.name in {*studies, "report"} or not files:
+        if place.name in {*studies, "report"} or not said.files:
             continue
-        ours = [place / name for name, described in files.items() if is_as_published(place, name, described)]
+        ours = [place / name for name, sized in said.files.items() if is_as_published(place, name, sized)]
         # The marker goes last: until then the rest can still be told from files of the user.
         found.append(_thing(place, [*ours, marker], None))
     return found

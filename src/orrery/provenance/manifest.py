@@ -75,7 +75,7 @@ def build(store: Path, workers: int | None = None, sync: bool = False) -> dict[s
     if not sizes:
         raise OrreryError(f"store {store} holds no data, so it has no manifest: write its data first")
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        digests = list(pool.map(lambda name: _hash(store / name, sync=sync), sizes))
+        digests = list(pool.map(lambda name: sha256_of(store / name, sync=sync), sizes))
     files: dict[str, list[Any]] = {
         name: [size, sha] for (name, size), sha in zip(sizes.items(), digests, strict=True)
     }
@@ -213,7 +213,7 @@ def begin_verify(
 
     def check(name: str, written: str) -> Damage | None:
         try:
-            same = _hash(store / name, progress=progress) == written
+            same = sha256_of(store / name, progress=progress) == written
         except OSError as error:
             return Damage(_name(path), name, f"cannot be read ({error.strerror})")
         return None if same else Damage(_name(path), name, "its bytes differ from what was written")
@@ -292,7 +292,17 @@ def _scan(store: Path) -> Iterator[tuple[str, int]]:
     yield from sorted(found)
 
 
-def _hash(path: Path, sync: bool = False, progress: Callable[[int], None] | None = None) -> str:
+def sha256_of(path: Path, sync: bool = False, progress: Callable[[int], None] | None = None) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Args:
+        path: the file.
+        sync: force it to the disk while at it.
+        progress: called with the number of bytes of each block hashed.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         # One buffer for the whole file, and not a fresh one for each block.

@@ -8,7 +8,6 @@ thousand results takes seconds, so it is kept by the size and the times of the f
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from orrery.config.errors import OrreryError
-from orrery.provenance.manifest import read_manifest, write_atomically
+from orrery.provenance.manifest import read_manifest, sha256_of, write_atomically
+from orrery.provenance.published import read_marker
 
 VERSION = 1
 Inputs = Mapping[str, list[str]]
@@ -90,14 +90,10 @@ class Records:
 
 
 def _read_publication(marker: Path) -> Record | None:
-    try:
-        content = marker.read_bytes()
-        said = json.loads(content)
-        if all((marker.parent / name).is_file() for name in said["files"]):
-            return Record(hashlib.sha256(content).hexdigest(), dict(said["inputs"]), "")
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
+    said = read_marker(marker)
+    if not said.files or not all((marker.parent / name).is_file() for name in said.files):
+        return None
+    return Record(sha256_of(marker), said.inputs, "")
 
 
 def _read(target: Path) -> Record | None:

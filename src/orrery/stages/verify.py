@@ -53,10 +53,10 @@ def verify(config: Mapping[str, Any], home: Path, workers: int) -> list[str]:
                 damaged += 1
                 lines += [*_named(found), *(_doubt(manifest, plan) for manifest in group)]
     published = 0
-    for marker, files in find_markers(results):
+    for marker, said in find_markers(results):
         published += 1
         differing = [
-            name for name, written in files.items() if not is_as_published(marker.parent, name, written)
+            name for name, written in said.files.items() if not is_as_published(marker.parent, name, written)
         ]
         if differing:
             damaged += 1
