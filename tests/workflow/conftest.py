@@ -60,6 +60,9 @@ def _readable(output: str) -> str:
     return "" if parts[1] == "report" else parts[1]
 
 
+_servers: list[subprocess.Popen[str]] = []
+
+
 @cache
 def forker() -> subprocess.Popen[str]:
     """A process with Snakemake imported; it ends with this one, which closes its input."""
@@ -67,7 +70,21 @@ def forker() -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def forked(arguments: list[str], folder: Path, environment: dict[str, str]) -> Outcome:
+@cache
+def job_python() -> str:
+    """The command that runs a script in a fork of a process with the packages of others imported."""
+    place = Path(tempfile.mkdtemp(prefix="orrery-jobs-")) / "socket"
+    jobs = Path(__file__).with_name("jobs.py")
+    server = subprocess.Popen(
+        [sys.executable, jobs, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    _servers.append(server)  # it ends with this process, which closes its input
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+    return f"{sys.executable} -I -S {jobs} {place}"
+
+
+def forked(arguments: list[str], folder: Path, environment: dict[str, str], python: str = "") -> Outcome:
     """Run Snakemake in a fork of a process that has imported it already."""
     process = forker()
     assert process.stdin is not None
@@ -78,6 +95,7 @@ def forked(arguments: list[str], folder: Path, environment: dict[str, str]) -> O
             "folder": str(folder),
             "environment": environment,
             "arguments": arguments,
+            "python": python,
             "out": str(out),
             "err": str(err),
         }
@@ -144,8 +162,9 @@ class Laboratory:
         return outcome.jobs
 
     def build(self, *arguments: str, cores: int = 2) -> Outcome:
-        """Run for real; failure fails the test, with the logs of the jobs."""
-        outcome = self.snakemake(*arguments, cores=cores)
+        """Run for real, with jobs in forks; failure fails the test, with the logs of the jobs."""
+        command = self.command(*arguments, cores=cores)[3:]
+        outcome = forked(command, self.folder, self.environment(), job_python())
         assert outcome.code == 0, outcome.out + outcome.err
         return outcome
 
@@ -247,7 +266,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
 @pytest.fixture(scope="session")
 def built(clone: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
     """The laboratory with both studies built; never changed by a test."""
-    return once(tmp_path_factory, "built", lambda folder: clone.copy(folder).build())
+
+    def build(folder: Path) -> None:
+        outcome = clone.copy(folder).snakemake()
+        assert outcome.code == 0, outcome.out + outcome.err
+
+    return once(tmp_path_factory, "built", build)
 
 
 @pytest.fixture

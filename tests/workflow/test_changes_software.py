@@ -50,11 +50,9 @@ def test_the_version_of_python(lab: Any) -> None:
     """As the code sees it: a process of another Python cannot be had here."""
     place = lab.path("src/sitecustomize.py")
     place.write_text(PYTHON.replace("MINOR", "11").replace("MICRO", "99"))
-    assert lab.snakemake("-n").jobs == set()
+    assert lab.dry() == set()
     place.write_text(PYTHON.replace("MINOR", "12").replace("MICRO", "0"))
-    assert lab.snakemake("-n").jobs == EVERYTHING
-    lab.build()
-    assert lab.snakemake("-n").jobs == set()
+    lab.settles(EVERYTHING)
 
 
 def installed(package: str) -> str:
