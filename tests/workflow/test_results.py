@@ -13,6 +13,7 @@ from .table import holds
 TINY = "studies/tiny.yaml"
 DAMAGED = "tiny/slow/block=000,steps=0-10"
 EDITED = "tiny/fast/block=000,steps=10-20"
+INCOMPLETE = "descent/rate=0.01/block=000,steps=0-12"
 
 
 @holds("results", "`.snakemake` deleted", ())
@@ -38,8 +39,8 @@ def test_moved_elsewhere(lab: Any, tmp_path: Path) -> None:
 
 @holds(
     "results",
-    "one byte of a trajectory flipped; a chunk of an analysis deleted; manifests edited, cut or overwritten",
-    "found by `snakemake verify`, by name; then the two results with lost bytes are made, and all else is taken over",
+    "one byte of a trajectory flipped; a chunk of a trajectory or of an analysis deleted; manifests edited, cut or overwritten",
+    "found by `snakemake verify`, by name; then the three results with lost bytes are made, and all else is taken over",
 )
 def test_damage_is_found_and_made_good(lab: Any) -> None:
     """Each kind of damage at another result: one verify names all, one plain run makes exactly the lost bytes anew."""
@@ -50,6 +51,7 @@ def test_damage_is_found_and_made_good(lab: Any) -> None:
 
     damaged = {
         ("trajectories", DAMAGED): lambda manifest: flip_a_byte(chunk_of(manifest)),
+        ("trajectories", INCOMPLETE): lambda manifest: chunk_of(manifest).unlink(),
         ("analyses", "tiny/weights/fast/block=000"): lambda manifest: chunk_of(manifest).unlink(),
         ("trajectories", EDITED): edit_the_digest,
         ("comparisons", "tiny/koopman"): lambda manifest: manifest.write_bytes(manifest.read_bytes()[:100]),
@@ -81,6 +83,7 @@ def test_damage_is_found_and_made_good(lab: Any) -> None:
     assert produced(lab) == {
         "analyses/tiny/weights/fast/block=000",
         f"trajectories/{DAMAGED}",
+        f"trajectories/{INCOMPLETE}",
     }, "what has all its bytes, and what reads equal bytes, is taken over"
     assert lab.dry() == set()
     assert lab.snakemake("verify").code == 0
