@@ -39,7 +39,7 @@ def test_moved_elsewhere(lab: Any, tmp_path: Path) -> None:
 
 @holds(
     "results",
-    "one byte of a trajectory flipped; a chunk of a trajectory or of an analysis deleted; manifests edited, cut or overwritten",
+    "one byte of a trajectory flipped; a chunk of a trajectory or of an analysis deleted; manifests edited or cut",
     "found by `snakemake verify`, by name; then the three results with lost bytes are made, and all else is taken over",
 )
 def test_damage_is_found_and_made_good(lab: Any) -> None:
