@@ -187,3 +187,28 @@ def test_an_atomic_write_leaves_old_bytes_and_no_rest_when_it_fails(
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["m.json"]
+
+
+def test_an_atomic_write_removes_what_killed_writers_of_the_same_file_left(tmp_path: Path) -> None:
+    left = tmp_path / ".m@[1].json.0123abcd.tmp"
+    other = tmp_path / ".m@[1].html.0123abcd.tmp"
+    for path in (left, other):
+        path.write_bytes(b"half")
+    write_atomically(tmp_path / "m@[1].json", b"new")
+    assert sorted(os.listdir(tmp_path)) == [other.name, "m@[1].json"]
+
+
+def test_an_atomic_write_that_another_takes_for_a_leftover_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.json"
+    sync = os.fsync
+
+    def swept(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        write_atomically(path, b"another's")
+
+    monkeypatch.setattr(os, "fsync", swept)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["m.json"]

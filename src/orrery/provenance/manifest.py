@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -232,16 +233,26 @@ def begin_verify(
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, also after a crash, finds the old bytes or the new ones, never a part.
 
+    What writers of the same file that were killed have left beside it is removed.
+
     Raises:
         OSError: the disk is full or the folder cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    stem = f".{path.name[:100]}."
+    for left in path.parent.glob(f"{escape(stem)}*.tmp"):
+        left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{stem}{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+        # Another writer of the same file took this one for a leftover.
+        write_atomically(path, content)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
