@@ -10,6 +10,8 @@ rule analyse:
     conda:
         "../envs/analyse.yaml"
     threads: PLAN.execution["threads"]
+    resources:
+        **asks("analyses"),
     params:
         job=payload,
     script:
@@ -27,6 +29,8 @@ rule compare:
         f"{RESULTS}/benchmarks/comparisons/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/analyse.yaml"
+    resources:
+        **asks("comparisons"),
     params:
         job=payload,
     script:

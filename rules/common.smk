@@ -2,13 +2,16 @@ import sys
 from pathlib import Path
 
 from orrery.config.errors import OrreryError
+from orrery.config.site import load_site
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code, stale
 from orrery.plan.lost import with_lost as find_lost
 from orrery.plan.outdated import KEPT, find_outdated, set_trigger
+from orrery.plan.resources import resources_of
 from orrery.plan.times import bring_back
 from orrery.provenance.heads import enter
 from orrery.provenance.records import Records
+from orrery.provenance.slurm import cancel_left_over
 from orrery.provenance.storage import check_writable, in_a_sentence
 
 
@@ -66,14 +69,48 @@ def payload(wildcards, output):
     return PLAN.payload(output[0])
 
 
+def asks(stage):
+    """Resources of a stage, as functions of the job and of how often it was tried; they change no result."""
+
+    def asked(name):
+        def ask(wildcards, attempt):
+            target = f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json"
+            found = told(RESULTS, resources_of, PLAN.at(target), attempt)
+            if name == "gpu":
+                return int(found.gpu and on_cluster())
+            return getattr(found, name)
+
+        return ask
+
+    found = {"mem_mb": asked("mem_mb"), "runtime": asked("runtime"), "slurm_account": account}
+    return {**found, "gpu": asked("gpu")} if stage == "trajectories" else found
+
+
+def on_cluster():
+    """Whether jobs are submitted; a dry run says so by the number of jobs that may run at a time."""
+    if workflow.dryrun:
+        return workflow.resource_settings.nodes is not None
+    return not workflow.local_exec
+
+
+def account(wildcards):
+    """Account of the cluster that the profile names; none elsewhere."""
+    place = getattr(workflow.executor_settings, "partition_config", None)
+    return told(place, load_site, place).account if place else None
+
+
+ALONE = False
 if workflow.is_main_process:
     # Snakemake makes folders here even in a dry run, and a refusal there would be a traceback.
     told(".snakemake", check_writable, Path(".snakemake"), 0 if workflow.dryrun else 4096)
     if not workflow.dryrun:
-        told(".snakemake", enter, Path(".snakemake"))
+        ALONE = told(".snakemake", enter, Path(".snakemake")).alone
 
 
 onstart:
     told(RESULTS, check_writable, Path(STORE))
     told(RESULTS, keep_code, PLAN)
     told(RESULTS, bring_back, PLAN, *([TRIGGER] if TRIGGER else []))
+    if ALONE and not workflow.local_exec:
+        for number in told(".", cancel_left_over, Path.cwd()):
+            print(f"Slurm job {number} of a run that was killed is cancelled", file=sys.stderr)

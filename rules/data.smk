@@ -9,6 +9,8 @@ rule dataset:
         f"{RESULTS}/benchmarks/data/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/data.yaml"
+    resources:
+        **asks("data"),
     params:
         job=payload,
     script:

@@ -1,3 +1,9 @@
+# Seconds on any machine: on a cluster they are not worth a job of their own.
+localrules:
+    claims,
+    report,
+
+
 rule figures:
     input:
         reads("figures"),
@@ -15,6 +21,8 @@ rule figures:
         f"{RESULTS}/benchmarks/figures/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/report.yaml"
+    resources:
+        **asks("figures"),
     params:
         job=payload,
     script:
@@ -38,6 +46,8 @@ rule claims:
         f"{RESULTS}/benchmarks/claims/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/report.yaml"
+    resources:
+        **asks("claims"),
     params:
         job=payload,
     script:
@@ -61,6 +71,8 @@ rule report:
         f"{RESULTS}/benchmarks/reports/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/report.yaml"
+    resources:
+        **asks("reports"),
     params:
         job=payload,
     script:

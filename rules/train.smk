@@ -9,6 +9,8 @@ rule train:
         f"{RESULTS}/benchmarks/trajectories/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/train.yaml"
+    resources:
+        **asks("trajectories"),
     params:
         job=payload,
     script:

@@ -14,7 +14,7 @@ from pathlib import Path
 from orrery.provenance import heads
 if len(sys.argv) > 2:
     heads.socket.gethostname = lambda: sys.argv[2]
-print(heads.enter(Path(sys.argv[1])), flush=True)
+print(heads.enter(Path(sys.argv[1])).released, flush=True)
 sys.stdin.read()
 """
 

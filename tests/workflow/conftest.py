@@ -56,7 +56,7 @@ class Outcome:
 def _readable(output: str) -> str:
     parts = output.split("/")
     if parts[1] == "store":
-        return "/".join(parts[3:])
+        return "/".join(parts[3:]).replace("+", ",")
     return "" if parts[1] == "report" else parts[1]
 
 
@@ -201,13 +201,13 @@ class Laboratory:
         store = self.path("results/store")
         return {
             str(path.relative_to(store)): path.read_bytes()
-            for path in store.glob(f"{stage}/{pattern}@*.json")
+            for path in store.glob(f"{stage}/{pattern.replace(',', '+')}@*.json")
             if path.is_file() and not any("@" in parent.name for parent in path.parents)
         }
 
     def manifest(self, stage: str, name: str) -> Path:
         """The one manifest of a readable name."""
-        (found,) = self.path(f"results/store/{stage}").glob(f"{name}@*.json")
+        (found,) = self.path(f"results/store/{stage}").glob(f"{name.replace(',', '+')}@*.json")
         return found
 
 

@@ -106,7 +106,7 @@ def test_what_was_trained_stays_and_nothing_is_stale_afterwards(small: Laborator
 
 
 def tile(manifest: str) -> str:
-    return Path(manifest).name.partition("@")[0]
+    return Path(manifest).name.partition("@")[0].replace("+", ",")
 
 
 def test_it_makes_no_difference_how_a_study_grew(grown: Laboratory, at_once: Laboratory) -> None:

@@ -233,7 +233,7 @@ def test_a_time_limit_loses_one_segment(unbuilt: Laboratory, left_alone: Laborat
         assert process.wait(timeout=60) == 1
     finished = stores(lab)
     assert [name.partition("@")[0] for name in finished if name.startswith("trajectories/")] == [
-        "trajectories/descent/rate=0.01/block=000,steps=0-6"
+        "trajectories/descent/rate=0.01/block=000+steps=0-6"
     ]
     manifest = lab.manifest("trajectories", "descent/rate=0.01/block=000,steps=0-6")
     written = manifest.stat().st_mtime_ns

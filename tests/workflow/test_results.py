@@ -153,7 +153,7 @@ def produced(lab: Any) -> set[str]:
     """The jobs that say in their logs that they produced something, by stage and name."""
     logs = lab.path("results/logs")
     return {
-        str(path.relative_to(logs)).rpartition("@")[0]
+        str(path.relative_to(logs)).rpartition("@")[0].replace("+", ",")
         for path in logs.rglob("*@*.log")
         if path.read_text().rstrip().endswith("done")
     }

@@ -21,6 +21,14 @@ STAGES = (
 )
 
 
+def in_path(name: str) -> str:
+    """The readable name of a job or a condition as it stands in paths: with ``+`` for each comma.
+
+    Snakemake 9.27 hands the jobs that it submits to a cluster their names between commas.
+    """
+    return name.replace(",", "+")
+
+
 @dataclass(frozen=True)
 class Job:
     """One job.
@@ -77,7 +85,7 @@ class Job:
         """The one declared output below the results folder: the manifest, or the marker of a publication."""
         if self.stage == "publish":
             return PurePosixPath(self.name) / f"published@{self.digest}.json"
-        return PurePosixPath("store") / self.stage / f"{self.name}@{self.digest}.json"
+        return PurePosixPath("store") / self.stage / f"{in_path(self.name)}@{self.digest}.json"
 
     @cached_property
     def upstream(self) -> tuple[Job, ...]:

@@ -12,12 +12,26 @@ import fcntl
 import os
 import shutil
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 _held: list[int] = []  # descriptors, open as long as this process lives
 
 
-def enter(folder: Path) -> bool:
+@dataclass(frozen=True)
+class Entry:
+    """What a run found when it began.
+
+    Attributes:
+        released: whether it removed the lock of a killed run.
+        alone: whether no other run can be alive in the folder, on this machine or another.
+    """
+
+    released: bool
+    alone: bool
+
+
+def enter(folder: Path) -> Entry:
     """Say that this process runs the workflow of a folder, and release the folder from runs that were killed.
 
     Nothing is released where a run that is alive is in the folder, or where a run of another machine was the last:
@@ -26,32 +40,30 @@ def enter(folder: Path) -> bool:
     Args:
         folder: Snakemake's own, ``.snakemake``.
 
-    Returns:
-        Whether a lock of a killed run was removed.
-
     Raises:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / "orrery.heads", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    released = False
+    host = socket.gethostname().encode()
+    released = alone = False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pass  # somebody is at work
     except OSError:
         os.close(descriptor)  # a file system without such locks: Snakemake's own is all there is
-        return False
+        return Entry(released=False, alone=False)
     else:
+        alone = _hosts(descriptor) <= {host}
         released = _release(descriptor, folder / "locks")
-    host = socket.gethostname().encode()
     if host not in _hosts(descriptor):
         os.lseek(descriptor, 0, os.SEEK_END)
         os.write(descriptor, host + b"\n")
     # Shared: Snakemake lets two runs into one folder where they make different files.
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     _held.append(descriptor)
-    return released
+    return Entry(released, alone)
 
 
 def _release(descriptor: int, locks: Path) -> bool:

@@ -109,7 +109,7 @@ def _partial(store: Path) -> Path:
 
 def _siblings(payload: Payload, store: Path) -> list[Path]:
     """Earlier results of the same readable name, the job's own first, then the newest."""
-    name = Path(payload["name"]).name
+    name = Path(payload["target"]).name.rpartition("@")[0]
     found = [path.parent for path in store.parent.glob(f"{_literal(name)}@*/job.json")]
     whole = [path for path in found if not path.name.endswith(".partial")]
     return sorted(whole, key=lambda path: (path != store, -(path / "job.json").stat().st_mtime))

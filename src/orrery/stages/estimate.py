@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orrery.plan.entry import load_plan
-from orrery.plan.job import STAGES, Job
+from orrery.plan.job import STAGES, Job, in_path
 from orrery.plan.plan import Plan
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _cost(job: Job, plan: Plan, earlier: Mapping[str, Cost], tried: dict[tuple[s
         if (study, condition) not in tried:
             tried[study, condition] = try_training(job)
         return tried[study, condition]
-    known = earlier.get(f"{job.stage}/{job.name}")
+    known = earlier.get(f"{job.stage}/{in_path(job.name)}")
     return known or Cost(None, BASE_MEGABYTES, 0.0, "no earlier run")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orrery.plan.job import in_path
 from orrery.provenance.manifest import store_of, write_atomically
 from orrery.provenance.published import describe_files
 from orrery.provenance.records import Records
@@ -91,7 +92,7 @@ def _trajectories(payload: Mapping[str, Any]) -> dict[str, Any]:
     conditions = {}
     root = Path(payload["results"]) / "store" / "trajectories"
     for name, bounds in payload["settings"]["conditions"].items():
-        prefix = str(root / payload["study"] / name) + "/"
+        prefix = str(root / payload["study"] / in_path(name)) + "/"
         stores = [
             str(store_of(Path(path)).relative_to(root))
             for path in payload["inputs"]["trajectories"]

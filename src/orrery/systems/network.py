@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from orrery.config.closed import Closed
 from orrery.config.errors import OrreryError
+from orrery.systems.footprint import Footprint
 from orrery.systems.network_settings import (
     AnyOptimizer,
     Batches,
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 
     from orrery.numerics.streams import Streams
     from orrery.systems.system import System
+
+
+ASSUMED_WEIGHTS, ASSUMED_ACTIVATIONS = 1_000_000, 20_000
+"""Of a module of one's own; a job that takes more is given more when it is tried again."""
+BUFFERS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}
+"""Tensors that an optimizer carries for each weight."""
 
 
 class Settings(Closed):
@@ -47,6 +55,33 @@ def entries(system: Mapping[str, Any]) -> tuple[str, ...]:
     path = network.get("path", "") if network.get("kind") == "module" else ""
     module, _, name = path.replace(":", ".").rpartition(".")
     return (f"{module}:{name}",) if module else ()
+
+
+def footprint(system: Mapping[str, Any], features: int, classes: int) -> Footprint:
+    """How large one run is, known without building it.
+
+    Of a module of one's own nothing is known before it is imported, so a size is assumed that few exceed.
+
+    Args:
+        system: these settings as plain JSON.
+        features, classes: of the dataset.
+    """
+    network = system["network"]
+    widths = [features, *network.get("hidden", ()), classes]
+    if network["kind"] == "mlp":
+        tensors = {}
+        for index, (inputs, outputs) in enumerate(pairwise(widths), start=1):
+            tensors[f"fc{index}.weight"] = inputs * outputs
+            if network["bias"]:
+                tensors[f"fc{index}.bias"] = outputs
+    else:
+        tensors = {"*": ASSUMED_WEIGHTS}
+    return Footprint(
+        tensors,
+        buffers=BUFFERS[system["optimizer"]["kind"]],
+        activations=sum(widths[1:]) if network["kind"] == "mlp" else ASSUMED_ACTIVATIONS,
+        batch=system["batches"].get("size", 0),
+    )
 
 
 def build(
