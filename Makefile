@@ -18,7 +18,7 @@ DEV := .venv/.dev
 CORES ?= all
 PYTEST_WORKERS ?= 2
 
-.PHONY: run install dev test lint format bench lock unlock clean distclean help
+.PHONY: run install dev slurm test lint format bench lock unlock clean distclean help
 
 run: $(RUNTIME) ## Run the studies of config.yaml (CORES=2 for fewer cores)
 	$(BIN)/snakemake --cores $(CORES)
@@ -26,12 +26,14 @@ run: $(RUNTIME) ## Run the studies of config.yaml (CORES=2 for fewer cores)
 
 install: $(RUNTIME) ## Install what jobs need into .venv
 dev: $(DEV) ## Install what tests and linters need as well
+slurm: $(RUNTIME) ## Install what submitting jobs to Slurm needs as well
+	@envs/install.sh slurm
 
 $(RUNTIME): envs/requirements.lock envs/constraints.txt envs/install.sh pyproject.toml
 	@envs/install.sh runtime
 	@touch $@
 
-$(DEV): envs/requirements-dev.lock $(RUNTIME)
+$(DEV): envs/requirements-dev.lock envs/requirements-slurm.lock $(RUNTIME)
 	@envs/install.sh dev
 	@touch $@
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv hold exactly what a lock file names:   envs/install.sh runtime | dev
+# Make .venv hold exactly what a lock file names:   envs/install.sh runtime | dev | slurm
 #
 # Why this is not one `pip install -r` (measured on two cores with an empty cache: 88 s that way, 22 s this way):
 #   - pip 26 reads index pages in half the time that the pip of Python 3.11 takes, so it is installed first;
@@ -10,11 +10,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-kind=${1:?"usage: envs/install.sh runtime | dev"}
+kind=${1:?"usage: envs/install.sh runtime | dev | slurm"}
 case "$kind" in
     runtime) lock=envs/requirements.lock ;;
     dev) lock=envs/requirements-dev.lock ;;
-    *) echo "envs/install.sh: '$kind' is neither runtime nor dev." >&2; exit 2 ;;
+    slurm) lock=envs/requirements-slurm.lock ;;
+    *) echo "envs/install.sh: '$kind' is none of runtime, dev and slurm." >&2; exit 2 ;;
 esac
 
 unset PYTHONDONTWRITEBYTECODE PYTHONPATH PIP_USER PIP_TARGET PIP_REQUIRE_VIRTUALENV
@@ -66,6 +67,13 @@ for part in "$parts"/*; do
     pids+=($!)
 done
 wait_all "The installation of $lock" "${pids[@]}"
+
+if [[ $kind == dev ]]; then
+    # In a folder of its own, which only the tests of the cluster look into: where no Slurm answers, each start of
+    # Snakemake with the plugin waits for ten seconds.
+    rm -rf .venv/slurm
+    "$python" -m pip install "${quiet[@]}" --no-deps --target .venv/slurm -r envs/requirements-slurm.lock
+fi
 
 if [[ $kind == runtime ]]; then
     pids=()

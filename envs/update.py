@@ -1,10 +1,10 @@
 """Write the locks and the conda files of this folder from `pyproject.toml`.
 
-    python envs/update.py            resolve anew: both locks, then the conda files (what `make lock` does)
+    python envs/update.py            resolve anew: all locks, then the conda files (what `make lock` does)
     python envs/update.py --conda    only the conda files, from the runtime lock as it is
 
 The runtime lock is what `pip freeze` says of a fresh environment that holds the package's dependencies, the
-development lock what its extra `dev` adds to that. `tests/unit/test_environment.py` holds all files to each
+others what its extras `slurm` and `dev` add to that. `tests/unit/test_environment.py` holds all files to each
 other.
 """
 
@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 CONSTRAINTS = HERE / "constraints.txt"
 RUNTIME_LOCK = HERE / "requirements.lock"
 DEV_LOCK = HERE / "requirements-dev.lock"
+SLURM_LOCK = HERE / "requirements-slurm.lock"
 
 # Some builds of torch require these, and their names and versions differ from build to build.
 BUILD_SPECIFIC = re.compile(r"(nvidia|cuda|triton|rocm|pytorch-triton|intel-)", re.IGNORECASE)
@@ -112,7 +113,7 @@ def closure(root: str, site_packages: Path) -> set[str]:
 
 
 def resolve() -> None:
-    """Resolve the dependencies in a fresh environment and write both locks."""
+    """Resolve the dependencies in a fresh environment and write the locks."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
@@ -136,9 +137,16 @@ def resolve() -> None:
         RUNTIME_LOCK.write_text(lock_text("What every job needs.", runtime, torch_part), encoding="utf-8")
 
         # Builds of torch differ in the local part of their version, which a pin without one accepts.
-        dev = install_and_freeze(project["optional-dependencies"]["dev"], RUNTIME_LOCK)
-        added = {name: version for name, version in dev.items() if name not in runtime}
-        DEV_LOCK.write_text(lock_text("What tests and linters add.", added, set()), encoding="utf-8")
+        extras = project["optional-dependencies"]
+        present = set(runtime)
+        for extra, path, purpose in (
+            ("slurm", SLURM_LOCK, "What submitting jobs to Slurm adds."),
+            ("dev", DEV_LOCK, "What tests and linters add."),
+        ):
+            found = install_and_freeze(extras[extra], RUNTIME_LOCK)
+            added = {name: version for name, version in found.items() if name not in present}
+            path.write_text(lock_text(purpose, added, set()), encoding="utf-8")
+            present |= set(added)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ rule analyse:
         "../envs/analyse.yaml"
     threads: PLAN.execution["threads"]
     resources:
-        **asks("analyses"),
+        **asks("analyse", "analyses"),
     params:
         job=payload,
     script:
@@ -30,7 +30,7 @@ rule compare:
     conda:
         "../envs/analyse.yaml"
     resources:
-        **asks("comparisons"),
+        **asks("compare", "comparisons"),
     params:
         job=payload,
     script:

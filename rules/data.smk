@@ -10,7 +10,7 @@ rule dataset:
     conda:
         "../envs/data.yaml"
     resources:
-        **asks("data"),
+        **asks("dataset", "data"),
     params:
         job=payload,
     script:

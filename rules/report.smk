@@ -22,7 +22,7 @@ rule figures:
     conda:
         "../envs/report.yaml"
     resources:
-        **asks("figures"),
+        **asks("figures", "figures"),
     params:
         job=payload,
     script:
@@ -47,7 +47,7 @@ rule claims:
     conda:
         "../envs/report.yaml"
     resources:
-        **asks("claims"),
+        **asks("claims", "claims"),
     params:
         job=payload,
     script:
@@ -72,7 +72,7 @@ rule report:
     conda:
         "../envs/report.yaml"
     resources:
-        **asks("reports"),
+        **asks("report", "reports"),
     params:
         job=payload,
     script:

@@ -10,7 +10,7 @@ rule train:
     conda:
         "../envs/train.yaml"
     resources:
-        **asks("trajectories"),
+        **asks("train", "trajectories"),
     params:
         job=payload,
     script:

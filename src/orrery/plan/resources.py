@@ -6,13 +6,14 @@ was too low, the job is tried again with twice as much, and has lost one segment
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import ceil, log10
 from typing import Any, Protocol
 
 from orrery.config import extensions
+from orrery.config.errors import OrreryError
 from orrery.plan.job import Job
 
 SAFETY = 1.5
@@ -77,6 +78,34 @@ def resources_of(job: Job, attempt: int = 1) -> Resources:
     wants_gpu = job.stage == "trajectories" and job.settings["training"]["device"] != "cpu"
     mem_mb = ceil(megabytes * SAFETY) + (CUDA_MB if wants_gpu else 0)
     return Resources(mem_mb * times, minutes * times, wants_gpu)
+
+
+def largest(jobs: Iterable[Job], attempt: int = 1) -> Resources:
+    """Return what is enough for each of some jobs: the members of a job array all get what the first one asks for."""
+    found = [resources_of(job, attempt) for job in jobs]
+    return Resources(
+        max(one.mem_mb for one in found), max(one.runtime for one in found), any(one.gpu for one in found)
+    )
+
+
+def check_arrays(at_a_time: int, waiting: int) -> None:
+    """Make sure that job arrays will not wait for ever.
+
+    Snakemake's plugin for Slurm (2.8.0) submits an array when all that is ready was handed to it; jobs beyond a limit
+    are never handed over, and those that wait with them are never submitted.
+
+    Args:
+        at_a_time: jobs that Snakemake may have submitted at a time.
+        waiting: jobs of the rule that are to be made.
+
+    Raises:
+        OrreryError: there are more jobs than that.
+    """
+    if at_a_time < waiting:
+        raise OrreryError(
+            f"jobs: {at_a_time} with slurm-array-jobs would wait for ever, since {waiting} jobs are to be made; "
+            "write 'jobs: unlimited' into the profile, or leave the arrays out"
+        )
 
 
 class _Footprint(Protocol):
