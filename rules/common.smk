@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 from orrery.config.errors import OrreryError
+from orrery.devices.demand import gpu_places, gpus_asked
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code, stale
 from orrery.plan.lost import with_lost as find_lost
@@ -64,6 +65,23 @@ def with_lost(plan, targets):
 def payload(wildcards, output):
     """What a script gets of the plan; a function of the output, so that Snakemake records it nowhere."""
     return PLAN.payload(output[0])
+
+
+# How many training jobs the GPUs here take; where jobs go to other machines (a number of nodes is given) that is not
+# for this one to say, nor for the processes of its jobs.
+PLACES = None
+if workflow.is_main_process and workflow.resource_settings.nodes is None:
+    trainings = (job.settings for job in PLAN if job.stage == "trajectories")
+    PLACES = told("config.yaml", gpu_places, trainings, PLAN.execution["gpu_slots"])
+    if PLACES and "gpu" not in workflow.global_resources:
+        # A resource without a limit counts as endless.
+        workflow.global_resources["gpu"] = PLACES
+
+
+def gpus(wildcards):
+    """The GPUs that a training job asks for."""
+    target = f"{STORE}/trajectories/{wildcards.name}@{wildcards.digest}.json"
+    return gpus_asked(told(RESULTS, PLAN.at, target).settings, PLACES)
 
 
 if workflow.is_main_process:

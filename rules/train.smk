@@ -11,5 +11,7 @@ rule train:
         "../envs/train.yaml"
     params:
         job=payload,
+    resources:
+        gpu=gpus,
     script:
         "../scripts/train.py"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -205,6 +206,8 @@ def _write_provenance(
 ) -> None:
     content = {
         "device": describe_device(device),
+        # Which of several it was: what its slot, or Slurm, let it see.
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "host": platform.node(),
         "began": began.isoformat(timespec="seconds"),
         "training_seconds": round(seconds, 3),
