@@ -9,9 +9,9 @@ rule train:
         f"{RESULTS}/benchmarks/trajectories/{{name}}@{{digest}}.tsv"
     conda:
         "../envs/train.yaml"
-    params:
-        job=payload,
     resources:
         gpu=gpus,
+    params:
+        job=payload,
     script:
         "../scripts/train.py"

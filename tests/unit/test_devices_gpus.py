@@ -134,6 +134,9 @@ def test_what_a_job_asks_for(device: str, places: int | None, expected: int) -> 
 
 
 def test_asking_imports_nothing_heavy() -> None:
-    code = "import sys, orrery.devices.demand, orrery.devices.slots; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    code = (
+        "import sys, orrery.devices.demand, orrery.devices.slots\n"
+        "print('torch' in sys.modules, 'numpy' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
