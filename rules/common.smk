@@ -1,14 +1,11 @@
 import sys
-from functools import cache
 from pathlib import Path
 
 from orrery.config.errors import OrreryError
-from orrery.config.site import load_site
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code, stale
 from orrery.plan.lost import with_lost as find_lost
 from orrery.plan.outdated import KEPT, find_outdated, set_trigger
-from orrery.plan.resources import check_arrays, largest, resources_of
 from orrery.plan.times import bring_back
 from orrery.provenance.heads import enter
 from orrery.provenance.records import Records
@@ -70,56 +67,6 @@ def payload(wildcards, output):
     return PLAN.payload(output[0])
 
 
-def asks(rule, stage):
-    """Resources of a rule, as functions of the job and of how often it was tried; they change no result."""
-
-    def found(wildcards, attempt):
-        if in_arrays(rule):
-            return largest_of(stage, attempt)
-        target = f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json"
-        return resources_of(PLAN.at(target), attempt)
-
-    def asked(name):
-        return lambda wildcards, attempt: int(getattr(told(RESULTS, found, wildcards, attempt), name))
-
-    return {"mem_mb": asked("mem_mb"), "runtime": asked("runtime"), "slurm_account": account}
-
-
-SUBMITTED = {
-    "dataset": "data",
-    "train": "trajectories",
-    "analyse": "analyses",
-    "compare": "comparisons",
-    "figures": "figures",
-}
-"""Rules of which the jobs go to a cluster, and their stages."""
-
-
-def in_arrays(rule):
-    """Whether the jobs of a rule go to Slurm as arrays."""
-    named = (getattr(workflow.executor_settings, "array_jobs", None) or "").replace(";", ",").split(",")
-    return any(name.strip() in (rule, "all") for name in named)
-
-
-@cache
-def largest_of(stage, attempt):
-    """What is enough for every job of a stage."""
-    return largest((job for job in PLAN if job.stage == stage), attempt)
-
-
-def on_cluster():
-    """Whether jobs are submitted; a dry run says so by the number of jobs that may run at a time."""
-    if workflow.dryrun:
-        return workflow.resource_settings.nodes is not None
-    return not workflow.local_exec
-
-
-def account(wildcards):
-    """Account of the cluster that the profile names; none elsewhere."""
-    place = getattr(workflow.executor_settings, "partition_config", None)
-    return told(place, load_site, place).account if place else None
-
-
 ALONE = False
 if workflow.is_main_process:
     # Snakemake makes folders here even in a dry run, and a refusal there would be a traceback.
@@ -132,10 +79,7 @@ onstart:
     told(RESULTS, check_writable, Path(STORE))
     told(RESULTS, keep_code, PLAN)
     told(RESULTS, bring_back, PLAN, *([TRIGGER] if TRIGGER else []))
-    for rule, stage in SUBMITTED.items():
-        if in_arrays(rule):
-            waiting = sum(job.stage == stage for job in STALE.values())
-            told(".", check_arrays, workflow.resource_settings.nodes, waiting)
+    check_limits()
     if ALONE and not workflow.local_exec:
         for number in told(".", cancel_left_over, Path.cwd()):
             print(f"Slurm job {number} of a run that was killed is cancelled", file=sys.stderr)

@@ -11,6 +11,7 @@ rule train:
         "../envs/train.yaml"
     resources:
         **asks("train", "trajectories"),
+        gpu=gpus,
     params:
         job=payload,
     script:

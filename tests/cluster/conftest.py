@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.workflow.conftest import REPOSITORY, Laboratory, clone
 
 from .slurm import Slurm, missing
@@ -18,7 +17,13 @@ __all__ = ["clone"]
 PLUGIN = REPOSITORY / ".venv" / "slurm"
 """Where ``make dev`` puts Snakemake's plugin for Slurm."""
 # There is no accounting here, and jobs of seconds are asked after every few seconds.
-QUICK = ("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3")
+QUICK = (
+    "--slurm-status-command",
+    "squeue",
+    "--slurm-no-account",
+    "--slurm-init-seconds-before-status-checks",
+    "3",
+)
 BEHAVE = """    import os
     import time
 
@@ -69,7 +74,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     """A cluster that has started; stopped in the end."""
     absent = missing()
     if absent or os.geteuid() != 0:
-        pytest.skip(f"needs root and Debian's packages slurm-wlm and munge; missing is {', '.join(absent) or 'root'}")
+        pytest.skip(
+            f"needs root and Debian's packages slurm-wlm and munge; missing is {', '.join(absent) or 'root'}"
+        )
     cluster = Slurm(tmp_path_factory.mktemp("slurm"))
     try:
         cluster.start()

@@ -6,6 +6,7 @@ socket. Only processes that were started here are stopped, by their numbers.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -58,7 +59,9 @@ PartitionName=gpu Nodes=localhost MaxTime=UNLIMITED State=UP
 
 def missing() -> list[str]:
     """Programs of Debian's packages ``slurm-wlm`` and ``munge`` that are not installed."""
-    return [name for name in PROGRAMS if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
+    return [
+        name for name in PROGRAMS if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None
+    ]
 
 
 class Slurm:
@@ -101,7 +104,7 @@ class Slurm:
         (self.folder / "gres.conf").write_text("".join(f"Name=gpu File={file}\n" for file in GPUS))
         # Within a job the plugin drops SLURM_CONF before it calls srun; a cluster has its file in /etc.
         srun = self.folder / "bin" / "srun"
-        srun.write_text(f"#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which('srun')} \"$@\"\n")
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
         for command in (["slurmctld"], ["slurmd", "-N", "localhost"]):
             self._daemon([*command, "-f", str(self.folder / "slurm.conf"), "-D"])
@@ -155,7 +158,12 @@ class Slurm:
     def _daemon(self, command: list[str]) -> None:
         log = (self.folder / f"{command[0]}.out").open("w")
         process = subprocess.Popen(
-            command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         self._started.append(process.pid)
 
@@ -173,8 +181,6 @@ class Slurm:
 
 
 def _alive(number: int) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(number, os.WNOHANG)
-    except ChildProcessError:
-        pass
     return Path(f"/proc/{number}/stat").exists()

@@ -69,6 +69,7 @@ SCRIPTS = {
 # Reads one job per line. What is slow to import and not ours is there before a job is forked off.
 SERVER = """
 import json, os, sys, threading
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 import dask.array, matplotlib.figure, scipy.linalg, scipy.optimize, torch, xarray, zarr
@@ -102,6 +103,7 @@ def run(script, payload, out):
         from orrery.training.progress import Progress
         progress = Progress("small")
         tools["make_progress"] = lambda label: progress
+        tools["gpu_slot"] = lambda device, tell: nullcontext()
     threading.setprofile(profile)
     sys.setprofile(profile)
     produce(payload) if payload["stage"] == "publish" else produce({**payload, **tools}, Path(out))

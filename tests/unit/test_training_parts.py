@@ -6,11 +6,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from tests.unit.device_examples import SlowLane
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
 from orrery.systems.system import Component, Runs
 from orrery.training import progress as progress_module
+from orrery.training import recording as recording_module
 from orrery.training.copies import perturb_copies
 from orrery.training.progress import Progress
 from orrery.training.projection import projection_of
@@ -114,7 +116,8 @@ class Taken:
 
 
 @pytest.mark.parametrize("portion", [1, 2, 4, 100])
-def test_divergence_is_found_in_portions_as_at_once(portion: int) -> None:
+def test_divergence_is_found_in_portions_as_at_once(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_module, "STAGED_STEPS", portion)
     taken = Taken()
     recording = Recording((Component("w", (2,), "variable"),), list(range(11)), {}, ("loss",), {}, [])
     recorder = Recorder(
@@ -123,13 +126,13 @@ def test_divergence_is_found_in_portions_as_at_once(portion: int) -> None:
         10,
         np.zeros(3, dtype=np.int64),
         np.full(3, -1),
-        torch.device("cpu"),
+        None if portion == 1 else SlowLane(),
     )
-    recorder._capacity = portion
     for step in range(11):
         loss = torch.tensor([1.0, torch.inf if step == 5 else 1.0, torch.nan if step >= 8 else 1.0])
         recorder.put(step, {"w": torch.full((3, 2), float(step))}, {"loss": loss})
     recorder.flush()
+    recorder.close()
     assert list(recorder.status) == [0, 1, 1]
     assert list(recorder.last_step) == [10, 4, 7]
     path = torch.stack([taken.states[step] for step in range(11)])[:, :, 0]

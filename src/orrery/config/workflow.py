@@ -14,12 +14,13 @@ from orrery.config.sections import Count, Device
 
 
 class Parallelism(Closed):
-    """How much of the machine one job uses; results never depend on it."""
+    """How much of the machine jobs use; results never depend on it."""
 
     threads: Count = Field(1, description="threads of one analysis job; training uses one")
     dask: Literal["threads", "synchronous"] = Field(
         "threads", description="Dask scheduler of an analysis; synchronous for debugging"
     )
+    gpu_slots: Count = Field(1, description="training jobs that share one GPU of this machine at a time")
 
 
 class WorkflowConfig(Closed):
@@ -32,7 +33,7 @@ class WorkflowConfig(Closed):
     )
     scale: Scale = Field("laptop", description="laptop: minutes on two cores; paper: the sizes of the paper")
     device: Device = Field("auto", description="where training runs, unless a study says otherwise")
-    parallelism: Parallelism = Field(Parallelism(), description="how much of the machine one job uses")
+    parallelism: Parallelism = Field(Parallelism(), description="how much of the machine jobs use")
     take_over: bool = Field(
         True,
         description="a job takes over an earlier result of the same key instead of producing it again; "

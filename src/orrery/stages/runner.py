@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orrery.config.errors import OrreryError
+from orrery.devices.slots import gpu_slot
 from orrery.provenance.job import run_job
 from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
@@ -41,9 +42,14 @@ def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None
     """
 
     def act(payload: Mapping[str, Any], console: int) -> None:
-        # Given to a job and not imported by it: the words of a progress line have no say in a result, and the
-        # code of systems counts for the few analyses that ask for one, where the plan names it.
-        tools = {"make_progress": partial(make_progress, payload, console), "build_system": build_system}
+        # Given to a job and not imported by it: the words of a progress line and which GPU is free have no say in a
+        # result, and the code of systems counts for the few analyses that ask for one, where the plan names it.
+        slots = payload.get("execution", {}).get("gpu_slots", 1)
+        tools = {
+            "make_progress": partial(make_progress, payload, console),
+            "build_system": build_system,
+            "gpu_slot": partial(gpu_slot, slots=slots),
+        }
         produced = run_job(payload, lambda out: produce({**payload, **tools}, out))
         put_beside(Path(payload["target"]), snakemake.output)
         print("done" if produced else "an earlier result has the same key: taken over")

@@ -15,19 +15,23 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
 
     settings = payload["settings"]
     condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
-    train_block(
-        condition=condition,
-        dataset=_store(payload, "dataset"),
-        seeds=settings["seeds"],
-        copies=settings["copy_numbers"],
-        first_run=settings["first_run"],
-        first=settings["first"],
-        last=settings["last"],
-        previous=_store(payload, "previous"),
-        out=out,
-        device=settings["training"]["device"],
-        progress=payload["make_progress"](payload["name"]),
-    )
+    progress = payload["make_progress"](payload["name"])
+    device = settings["training"]["device"]
+    # Before anything asks for CUDA, which reads once which devices it may see.
+    with payload["gpu_slot"](device, tell=progress.message):
+        train_block(
+            condition=condition,
+            dataset=_store(payload, "dataset"),
+            seeds=settings["seeds"],
+            copies=settings["copy_numbers"],
+            first_run=settings["first_run"],
+            first=settings["first"],
+            last=settings["last"],
+            previous=_store(payload, "previous"),
+            out=out,
+            device=device,
+            progress=progress,
+        )
 
 
 def _store(payload: Mapping[str, Any], label: str) -> Path | None:

@@ -83,4 +83,5 @@ def descent_system(
         batch=batch,
         advance=advance,
         metrics={"objective": loss},
+        clock=lambda t: None,
     )

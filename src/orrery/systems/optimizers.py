@@ -33,10 +33,12 @@ class Optimizer:
         buffers: (ending of the name, role) of the tensors that it carries for each weight; they start at zero.
         update: weights, gradient, buffers, rate and the 0-based step ``t`` to new weights and buffers. The step count
             of bias corrections is ``t + 1``.
+        steady: whether ``update`` is the same at every step but for what it is given.
     """
 
     buffers: tuple[tuple[str, str], ...]
     update: Update
+    steady: bool = False
 
 
 def optimizer_of(settings: AnyOptimizer) -> Optimizer:
@@ -71,7 +73,7 @@ def _sgd(decay: float) -> Optimizer:
     ) -> tuple[torch.Tensor, Buffers]:
         return gradient.added_to(weights, 1 - rate * decay if decay else 1, -rate), ()
 
-    return Optimizer((), update)
+    return Optimizer((), update, steady=True)
 
 
 def _momentum(momentum: float, decay: float, nesterov: bool) -> Optimizer:
@@ -89,7 +91,7 @@ def _momentum(momentum: float, decay: float, nesterov: bool) -> Optimizer:
             velocity = gradient.added_to(velocity, momentum, 1.0)
         return _moved(weights, velocity, rate), (velocity,)
 
-    return Optimizer((("momentum", "momentum"),), update)
+    return Optimizer((("momentum", "momentum"),), update, steady=True)
 
 
 def _adam(settings: Adaptive, decoupled: bool) -> Optimizer:

@@ -7,7 +7,7 @@ batch, so that a step is a pure function that can be iterated, replayed, perturb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,8 @@ class System:
         observables: name to (shape of one run, function of the state).
         metrics: name to a function of the state with one value per run, computed on demand.
         byproducts: names of what ``advance`` returns beside the state.
+        clock: what ``t`` itself, beside the batch, brings into ``advance``: at two steps of equal values the same
+            state and batch give the same. ``None`` where that is not known. It lets a GPU replay a step.
     """
 
     components: tuple[Component, ...]
@@ -98,6 +100,7 @@ class System:
     )
     metrics: Mapping[str, Callable[[State], Float[torch.Tensor, " run"]]] = field(default_factory=dict)
     byproducts: tuple[str, ...] = ("loss",)
+    clock: Callable[[int], Hashable] | None = None
 
     def step(self, state: State, batch: Batch, t: int) -> State:
         """The map itself: the state after step ``t``."""

@@ -103,6 +103,10 @@ def network_system(
         advance=advance,
         observables={"outputs": ((shown, samples.outputs), outputs)},
         metrics=evaluation.metrics(),
+        # A module of anybody's may do with the step what it likes.
+        clock=partial(schedule_factor, settings.schedule)
+        if optimizer.steady and isinstance(network, StackedMlp)
+        else None,
     )
 
 

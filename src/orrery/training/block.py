@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +20,11 @@ from orrery.numerics.streams import Streams
 from orrery.systems.system import Runs, System
 from orrery.training.build import build_system
 from orrery.training.copies import perturb_copies
-from orrery.training.device import choose_device, describe_device, make_repeatable
+from orrery.training.device import captures_of, choose_device, describe_device, lane_from, make_repeatable
 from orrery.training.progress import Progress
 from orrery.training.projection import projection_of
 from orrery.training.recording import Recorder, blank_runs, plan_recording
+from orrery.training.stepper import Stepper, choose_stepper
 from orrery.trajectory.checkpoint import read_checkpoint, write_checkpoint
 from orrery.trajectory.writer import Writer
 
@@ -104,9 +107,11 @@ def train_block(
     )
     seconds = time.monotonic()
     with writer, torch.no_grad():
-        recorder = Recorder(writer, recording, last, status, last_step, place)
+        stepper = choose_stepper(system, runs, state, first, last, captures_of(place))
+        recorder = Recorder(writer, recording, last, status, last_step, lane_from(place))
         progress.start(first, last)
-        state = _iterate(system, runs, state, first, last, recorder, progress)
+        with closing(recorder):
+            state = _iterate(stepper, runs, state, first, last, recorder, progress)
         progress.finish()
         writer.close(recorder.status, recorder.last_step)
     seconds = time.monotonic() - seconds
@@ -114,30 +119,31 @@ def train_block(
         progress.message(f"{int(recorder.status.sum())} of {runs.count} runs diverged")
     outcome = {STATUS: torch.from_numpy(recorder.status), LAST_STEP: torch.from_numpy(recorder.last_step)}
     write_checkpoint(out / "checkpoint.zarr", last, {**state, **outcome})
-    _write_provenance(out, place, began, seconds, last - first, runs.count)
+    _write_provenance(out, place, stepper.how, began, seconds, last - first, runs.count)
 
 
 def _iterate(
-    system: System, runs: Runs, state: State, first: int, last: int, recorder: Recorder, progress: Progress
+    stepper: Stepper, runs: Runs, state: State, first: int, last: int, recorder: Recorder, progress: Progress
 ) -> State:
     """Iterate the map; the state after ``last``, with NaN in the runs that diverged.
 
     A state is judged by its own loss, which ``advance`` gives with the next one; so the map is applied once more at
     ``last``, and its result thrown away.
     """
+    system = stepper.system
     device = next(iter(state.values())).device
     lost = {name: torch.full((runs.count,), torch.nan, device=device) for name in system.byproducts}
     for t in range(first, last + 1):
         if recorder.all_stopped:
             after, byproducts = state, lost
         else:
-            after, byproducts = system.advance(state, system.batch(runs, t), t)
+            after, byproducts = stepper.advance(state, system.batch(runs, t), t)
         found = recorder.put(t, state, byproducts)
         if t == last:
             found = recorder.flush() or found
             after = state
         if found:
-            gone = torch.from_numpy(recorder.status == 1)
+            gone = torch.from_numpy(recorder.gone)
             after = {name: blank_runs(tensor, gone) for name, tensor in after.items()}
         state = after
         progress.advance(t)
@@ -201,10 +207,13 @@ def read_state(
 
 
 def _write_provenance(
-    out: Path, device: torch.device, began: datetime, seconds: float, steps: int, runs: int
+    out: Path, device: torch.device, how: str, began: datetime, seconds: float, steps: int, runs: int
 ) -> None:
     content = {
         "device": describe_device(device),
+        # Which of several it was: what its slot, or Slurm, let it see.
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "step": how,
         "host": platform.node(),
         "began": began.isoformat(timespec="seconds"),
         "training_seconds": round(seconds, 3),

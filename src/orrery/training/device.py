@@ -7,7 +7,10 @@ import os
 import torch
 
 from orrery.config.errors import OrreryError
+from orrery.training.cuda import CudaGraphs, SideStream
+from orrery.training.portions import Lane
 from orrery.training.progress import Progress
+from orrery.training.stepper import Captures
 
 
 def choose_device(name: str, progress: Progress | None = None) -> torch.device:
@@ -61,3 +64,13 @@ def make_repeatable() -> None:
 def describe_device(device: torch.device) -> str:
     """The device as it stands in the provenance."""
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu"
+
+
+def lane_from(device: torch.device) -> Lane | None:
+    """The way of what is recorded from a device to the host; ``None`` where it is there already."""
+    return SideStream(device) if device.type == "cuda" else None
+
+
+def captures_of(device: torch.device) -> Captures | None:
+    """What captures steps on a device; ``None`` where nothing does."""
+    return CudaGraphs(device) if device.type == "cuda" else None

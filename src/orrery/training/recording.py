@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import torch
 
 from orrery.config.errors import OrreryError, nearest
 from orrery.systems.system import Component, System
+from orrery.training.portions import Key, Lane, Portion
 from orrery.training.schedule import evaluated_steps, recorded_steps
 from orrery.trajectory.writer import Writer
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from orrery.systems.system import Byproducts, State
 
-# States gathered on a GPU before they go to the host in one transfer, so that the device need not wait at every step.
+# Steps of a portion, gathered on a GPU before they go to the host, so that the device need not wait at every step.
 STAGED_STEPS = 32
 STAGED_BYTES = 2**28
 
@@ -107,19 +109,38 @@ def _chosen(components: Sequence[Component], patterns: str | Sequence[str]) -> t
 
 @dataclass
 class _Staged:
+    """What is taken of one step: tensors, or the rows of a portion in which they travel."""
+
     step: int
-    loss: torch.Tensor
-    byproducts: Byproducts | None
-    state: dict[str, torch.Tensor] | None = None
-    observables: dict[str, torch.Tensor] = field(default_factory=dict)
-    evaluations: dict[str, torch.Tensor] = field(default_factory=dict)
+    loss: Any
+    byproducts: Mapping[str, Any] | None
+    state: Mapping[str, Any] | None = None
+    observables: dict[str, Any] = field(default_factory=dict)
+    evaluations: dict[str, Any] = field(default_factory=dict)
+
+    def mapped(self, change: Callable[[Key, Any], Any]) -> _Staged:
+        """The same step with every tensor, or row, changed."""
+
+        def part(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: change((name, key), value) for key, value in values.items()}
+
+        return _Staged(
+            self.step,
+            change(("judged", ""), self.loss),
+            None if self.byproducts is None else part("byproducts", self.byproducts),
+            None if self.state is None else part("state", self.state),
+            part("observables", self.observables),
+            part("evaluations", self.evaluations),
+        )
 
 
 class Recorder:
     """Takes every state with its by-products, finds the runs that diverged, and hands what is recorded to the store.
 
     A run has diverged at the first step at which its loss (its state, where a map has no loss) is not finite: from
-    that step on all that is recorded of it is NaN. On a GPU, states are staged and checked in portions.
+    that step on all that is recorded of it is NaN. From a GPU, steps travel in portions, two of which take turns: while
+    one is filled, the other is on its way to the host, and a thread checks it there and hands it to the store. So
+    divergence is found a portion later or two, which changes nothing that is recorded.
 
     Args:
         writer: of the store.
@@ -127,7 +148,13 @@ class Recorder:
         last: last step of the segment; its by-products belong to the next one.
         status: 0 or 1 per run, from the segment before.
         last_step: last finite step per run.
-        device: of the states.
+        lane: the way to the host; ``None`` where the states are there already.
+
+    Attributes:
+        status: 0 or 1 per run; after ``flush`` that of all that was put.
+        last_step: last finite step per run; likewise.
+        gone: the runs known to have diverged when ``put`` or ``flush`` last found any.
+        all_stopped: whether these are all runs.
     """
 
     def __init__(
@@ -137,7 +164,7 @@ class Recorder:
         last: int,
         status: Int[np.ndarray, " run"],
         last_step: Int[np.ndarray, " run"],
-        device: torch.device,
+        lane: Lane | None = None,
     ) -> None:
         self._writer = writer
         self._recording = recording
@@ -147,14 +174,16 @@ class Recorder:
         self._steps = set(recording.steps)
         self._evaluated = set(recording.evaluated)
         self._names = [component.name for component in recording.components]
-        row = 8 * len(status) * sum(component.size for component in recording.components)
-        self._capacity = 1 if device.type == "cpu" else min(STAGED_STEPS, max(2, STAGED_BYTES // max(1, row)))
-        self._pending: list[_Staged] = []
         self._stopped = bool(self.status.any())
-
-    @property
-    def all_stopped(self) -> bool:
-        return bool(self.status.all())
+        self.gone: Bool[np.ndarray, " run"] = self.status == 1
+        self.all_stopped = bool(self.gone.all())
+        self._pending: list[_Staged] = []
+        self._portions: list[Portion] = []
+        self._received: Future[bool] | None = None
+        if lane is not None:
+            self._capacity = portion_length(len(status), recording)
+            self._portions = [Portion(self._capacity, lane) for _ in range(2)]
+            self._receiver = ThreadPoolExecutor(1, thread_name_prefix="orrery-receiver")
 
     def put(self, step: int, state: State, byproducts: Byproducts) -> bool:
         """Take the state after ``step`` and its by-products.
@@ -171,15 +200,54 @@ class Recorder:
         if step in self._evaluated:
             for name, metric in self._recording.evaluations.items():
                 staged.evaluations[name] = metric(state)
-        self._pending.append(staged)
-        return len(self._pending) >= self._capacity and self.flush()
+        if not self._portions:
+            return self._found(self._take([staged]))
+        self._pending.append(staged.mapped(self._portions[0].hold))
+        return len(self._pending) >= self._capacity and self._send()
 
     def flush(self) -> bool:
-        """Hand over what is staged; whether further runs were found to have diverged."""
-        if not self._pending:
-            return False
-        pending = self._to_host(self._pending)
+        """Hand over what is on its way; whether further runs were found to have diverged."""
+        found = self._send() if self._pending else False
+        return self._collect() or found
+
+    def close(self) -> None:
+        """End the thread that receives portions; what is on its way is handed over by ``flush``, not here."""
+        if self._portions:
+            self._receiver.shutdown(cancel_futures=True)
+
+    def _send(self) -> bool:
+        """Send the portion that is full, once the one before it is received and free again."""
+        found = self._collect()
+        portion, pending = self._portions[0], self._pending
+        arrival = portion.send()
+
+        def receive() -> bool:
+            arrival()
+            found = self._take([staged.mapped(portion.arrived) for staged in pending])
+            portion.clear()
+            return found
+
+        self._received = self._receiver.submit(receive)
+        self._portions.reverse()
         self._pending = []
+        return found
+
+    def _collect(self) -> bool:
+        """Wait until the portion that was sent is received; whether further runs were found to have diverged."""
+        if self._received is None:
+            return False
+        received, self._received = self._received, None
+        return self._found(received.result())
+
+    def _found(self, found: bool) -> bool:
+        # A copy: the next portion, which is being received meanwhile, must not change what is computed.
+        if found:
+            self.gone = self.status == 1
+            self.all_stopped = bool(self.gone.all())
+        return found
+
+    def _take(self, pending: Sequence[_Staged]) -> bool:
+        """Check and hand over steps that are on the host; whether further runs were found to have diverged."""
         found = False
         for staged in pending:
             found = self._check(staged) or found
@@ -227,35 +295,12 @@ class Recorder:
         for name, values in staged.evaluations.items():
             self._writer.record_metric(name, staged.step, values)
 
-    def _to_host(self, pending: list[_Staged]) -> list[_Staged]:
-        """All staged tensors on the host; from a GPU one transfer per tensor name and portion."""
-        if self._capacity == 1:
-            return pending
-        moved = [
-            _Staged(staged.step, staged.loss, None if staged.byproducts is None else {}) for staged in pending
-        ]
 
-        def move(part: str) -> None:
-            holders = [
-                (i, getattr(staged, part)) for i, staged in enumerate(pending) if getattr(staged, part)
-            ]
-            for name in holders[0][1] if holders else ():
-                block = torch.stack([values[name] for _, values in holders]).cpu()
-                for (i, _), row in zip(holders, block, strict=True):
-                    target = getattr(moved[i], part)
-                    if target is None:
-                        target = {}
-                        setattr(moved[i], part, target)
-                    target[name] = row
-
-        for part in ("byproducts", "state", "observables", "evaluations"):
-            move(part)
-        for staged, host in zip(moved, torch.stack([staged.loss for staged in pending]).cpu(), strict=True):
-            staged.loss = host
-        for staged, original in zip(moved, pending, strict=True):
-            if original.state is not None and staged.state is None:
-                staged.state = {}
-        return moved
+def portion_length(runs: int, recording: Recording) -> int:
+    """Steps of a portion: some, and no more than fit into ``STAGED_BYTES``, but two."""
+    width = sum(component.size for component in recording.components)
+    width += sum(math.prod(shape) for shape, _ in recording.observables.values())
+    return min(STAGED_STEPS, max(2, STAGED_BYTES // max(1, 8 * runs * width)))
 
 
 def total(state: State) -> Float[torch.Tensor, " run"]:
