@@ -56,6 +56,17 @@ class Submitting(Laboratory):
         """The command line with the profile of the cluster."""
         return [super().command()[0], "-m", "snakemake", "--profile", "profiles/slurm", *QUICK, *arguments]
 
+    def build_there(self, *arguments: str) -> None:
+        """Run on the cluster; failure fails the test."""
+        outcome = self.snakemake(*arguments)
+        assert outcome.code == 0, outcome.out + outcome.err
+
+    def dry(self, *arguments: str) -> set[str]:
+        """The jobs that would run, by a process of its own: that of the tests must not load the plugin."""
+        outcome = self.snakemake("-n", *arguments)
+        assert outcome.code == 0, outcome.out + outcome.err
+        return outcome.jobs
+
     def submitted(self) -> dict[str, dict[str, str]]:
         """What Slurm remembers of the jobs of this folder, by number."""
         return {
