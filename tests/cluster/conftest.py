@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workflow.conftest import REPOSITORY, Laboratory, clone
+from tests.workflow.conftest import Laboratory, clone
 
-from .slurm import Slurm, missing
+from .slurm import PLUGIN, Slurm, missing
 
 __all__ = ["clone"]
 
-PLUGIN = REPOSITORY / ".venv" / "slurm"
-"""Where ``make dev`` puts Snakemake's plugin for Slurm."""
 # There is no accounting here, and jobs of seconds are asked after every few seconds.
 QUICK = (
     "--slurm-status-command",

@@ -12,11 +12,15 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "munged", "munge")
+PLUGIN = Path(__file__).resolve().parents[2] / ".venv" / "slurm"
+"""Where ``make dev`` puts Snakemake's plugin for Slurm."""
 GPUS = ("/dev/zero", "/dev/full")
 """Files that exist and stand for the devices of GPUs."""
 CONFIG = """
@@ -184,3 +188,25 @@ def _alive(number: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(number, os.WNOHANG)
     return Path(f"/proc/{number}/stat").exists()
+
+
+def main() -> int:
+    """Run a command with a cluster that lives as long as the command."""
+    if len(sys.argv) < 2 or missing():
+        print(
+            f"usage: python -m tests.cluster.slurm COMMAND …; missing programs: {', '.join(missing()) or 'none'}"
+        )
+        return 2
+    with tempfile.TemporaryDirectory(prefix="orrery-slurm-") as folder:
+        cluster = Slurm(Path(folder))
+        try:
+            cluster.start()
+            return subprocess.run(
+                sys.argv[1:], env={**os.environ, **cluster.variables}, check=False
+            ).returncode
+        finally:
+            cluster.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
