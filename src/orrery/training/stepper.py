@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from orrery.systems.system import Batch, Byproducts, State
 
-# Steps of a trial; a segment must be so many times longer for a trial to pay.
-TRIAL_STEPS = 16
-WORTH = 16
+# Steps of a round of the trial; a segment must be so many times longer, so that all rounds take a twentieth of it.
+TRIAL_STEPS = 8
+WORTH = 128
 ROUNDS = 2
 # A captured step has to take at most this part of the time, or the simpler way is taken.
 FASTER = 0.95
