@@ -52,20 +52,9 @@ def make_dataset(network: Network, folder: Path) -> Path:
     return out
 
 
-def train_by_orrery(
-    network: Network,
-    dataset: Path,
-    out: Path,
-    *,
-    seeds: list[int],
-    steps: int,
-    state: str | list[str] = "all",
-) -> None:
-    """Train the runs as a job of the workflow does, from step 0, and record the state after every step."""
-    from orrery.training.block import train_block
-    from orrery.training.progress import Progress
-
-    condition = {
+def condition_of(network: Network, state: str | list[str] = "all") -> dict[str, Any]:
+    """The condition of a network, with the given tensors of the state recorded after every step."""
+    return {
         "system": {
             "kind": "network",
             "network": {"kind": "mlp", "hidden": [network.shape[1]], "activation": "relu", "bias": True},
@@ -78,8 +67,24 @@ def train_by_orrery(
         "copies": {},
         "record": {"state": state, "steps": {"every": 1}, "metrics": ["loss"]},
     }
+
+
+def train_by_orrery(
+    network: Network,
+    dataset: Path,
+    out: Path,
+    *,
+    seeds: list[int],
+    steps: int,
+    state: str | list[str] = "all",
+    device: str = "cpu",
+) -> None:
+    """Train the runs as a job of the workflow does, from step 0, and record the state after every step."""
+    from orrery.training.block import train_block
+    from orrery.training.progress import Progress
+
     train_block(
-        condition=condition,
+        condition=condition_of(network, state),
         dataset=dataset,
         seeds=seeds,
         copies=[0],
@@ -88,7 +93,7 @@ def train_by_orrery(
         last=steps,
         previous=None,
         out=out,
-        device="cpu",
+        device=device,
         progress=Progress(stream=io.StringIO()),
     )
 

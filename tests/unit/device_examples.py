@@ -48,9 +48,20 @@ class Redone:
     def replay_of(self, work: Callable[[], None]) -> Callable[[], None]:
         def replay() -> None:
             self.replayed += 1
+            tensors = written_by(work)
+            versions = tuple(tensor._version for tensor in tensors)
             work()
+            # A graph writes behind the back of torch, which counts what it writes itself.
+            torch._C._autograd._unsafe_set_version_counter(tensors, versions)
 
         return replay
 
     def wait(self) -> None:
         pass
+
+
+def written_by(work: Callable[[], None]) -> tuple[torch.Tensor, ...]:
+    """The tensors of the state, then of the by-products, that captured work writes."""
+    code, cells = work.__code__, work.__closure__ or ()  # type: ignore[attr-defined]
+    held = {name: cell.cell_contents for name, cell in zip(code.co_freevars, cells, strict=True)}
+    return (*held["after"].values(), *held["told"].values())

@@ -47,7 +47,7 @@ def build(settings, *, dataset, dtype, device, streams):
 '''
 STUDY = """
 title: Four jobs that stand still
-system: {kind: standing, seconds: 1.0}
+system: {kind: standing, seconds: 2.0}
 training: {steps: 2, seeds: 4, block: 1}
 conditions: {only: {}}
 analyses: {curves: {method: training-curves, metrics: [loss]}}
