@@ -443,7 +443,7 @@ def test_mistakes_in_the_config_file(lab: Path) -> None:
     assert str(caught.value).splitlines() == [
         "config.yaml:2: scale: 'papr' is not allowed; allowed are laptop, paper; did you mean 'paper'?",
         "config.yaml:3: threads: is not a known key here; "
-        "known are cache, device, parallelism, results, scale, studies, take_over",
+        "known are cache, device, parallelism, results, scale, studies, take_over, trajectories",
     ]
     with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file"):
         load_workflow("none.yaml")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orrery.provenance.location import bytes_of
 from orrery.provenance.manifest import store_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Traj
     """
     from orrery.trajectory.trajectory import Trajectory
 
-    trajectory = Trajectory.open([store_of(Path(manifest)) / "data.zarr" for manifest in manifests])
+    trajectory = Trajectory.open([bytes_of(store_of(Path(manifest))) / "data.zarr" for manifest in manifests])
     return trajectory.select(
         seeds=bounds["seeds"], copies=bounds["copies"], steps=(bounds["first"], bounds["last"])
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orrery.provenance.location import bytes_of
 from orrery.provenance.manifest import store_of
 
 
@@ -14,6 +15,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.training.block import train_block
 
     settings = payload["settings"]
+    previous = _store(payload, "previous")
     condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
     train_block(
         condition=condition,
@@ -23,7 +25,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
         first_run=settings["first_run"],
         first=settings["first"],
         last=settings["last"],
-        previous=_store(payload, "previous"),
+        previous=bytes_of(previous) if previous else None,
         out=out,
         device=settings["training"]["device"],
         progress=payload["make_progress"](payload["name"]),

@@ -28,6 +28,7 @@ from orrery.trajectory.writer import Writer
 if TYPE_CHECKING:
     from jaxtyping import Int
 
+    from orrery.provenance.objects import ObjectPath
     from orrery.systems.system import State
 
 # Beside the state a checkpoint holds what became of each run; the names cannot be those of tensors.
@@ -42,7 +43,7 @@ def train_block(
     first_run: int,
     first: int,
     last: int,
-    previous: Path | None,
+    previous: Path | ObjectPath | None,
     out: Path,
     device: str,
     progress: Progress,
@@ -150,7 +151,7 @@ def _start(
     perturbation: Mapping[str, Any],
     streams: Streams,
     first: int,
-    previous: Path | None,
+    previous: Path | ObjectPath | None,
     device: torch.device,
 ) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """State, status and last finite step of each run at ``first``."""
@@ -174,7 +175,7 @@ def _start(
 
 
 def read_state(
-    path: Path, step: int | None, device: torch.device
+    path: Path | ObjectPath, step: int | None, device: torch.device
 ) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """Read a checkpoint onto a device.
 

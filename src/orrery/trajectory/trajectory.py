@@ -11,9 +11,11 @@ import numpy as np
 import xarray as xr
 
 from orrery.config.errors import OrreryError, nearest
+from orrery.provenance.objects import ObjectPath
 from orrery.trajectory.components import Entry
 from orrery.trajectory.join import arrange, dataset
 from orrery.trajectory.layout import METRICS, STEP_OF_GROUP
+from orrery.trajectory.place import Place
 from orrery.trajectory.store import Store
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Trajectory:
         components: Sequence[Entry],
         observables: Mapping[str, tuple[int, ...]],
         attributes: Mapping[str, Any],
-        paths: Sequence[Path] = (),
+        paths: Sequence[Place] = (),
     ) -> None:
         self.dataset = dataset
         self.components = tuple(components)
@@ -52,7 +54,7 @@ class Trajectory:
     @classmethod
     def open(
         cls,
-        paths: str | Path | Iterable[str | Path],
+        paths: str | Place | Iterable[str | Place],
         *,
         seeds: Collection[int] | None = None,
         copies: Collection[int] | None = None,
@@ -69,7 +71,7 @@ class Trajectory:
         Raises:
             OrreryError: a store is not whole, or the stores do not belong together.
         """
-        places = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+        places = [paths] if isinstance(paths, str | Path | ObjectPath) else list(paths)
         if not places:
             raise OrreryError("no store was given; a trajectory is opened from at least one")
         blocks = arrange([Store.open(place) for place in places])
