@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from orrery.provenance.object_store import UnreachableError, connect, reached
+from orrery.provenance.object_store import UnreachableError, connect, reached, zarr_store
 
 SCHEME = "s3://"
 AT_A_TIME = 8
@@ -43,6 +45,14 @@ class ObjectPath:
     def key(self) -> str:
         """Name within the bucket."""
         return self.url.removeprefix(SCHEME).partition("/")[2]
+
+    def zarr_store(self) -> Any:
+        """What Zarr reads below this name."""
+        return zarr_store(self.bucket, self.key)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Turn what is refused inside a block that reads here into one sentence."""
+        return reached(self.url)
 
     def is_file(self) -> bool:
         """Whether there is an object of exactly this name.

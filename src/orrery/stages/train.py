@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orrery.provenance.location import bytes_of
 from orrery.provenance.manifest import store_of
 
 
@@ -25,7 +24,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
         first_run=settings["first_run"],
         first=settings["first"],
         last=settings["last"],
-        previous=bytes_of(previous) if previous else None,
+        previous=payload["bytes_of"](previous) if previous else None,
         out=out,
         device=settings["training"]["device"],
         progress=payload["make_progress"](payload["name"]),

@@ -28,8 +28,8 @@ from orrery.trajectory.writer import Writer
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from orrery.provenance.objects import ObjectPath
     from orrery.systems.system import State
+    from orrery.trajectory.place import Place
 
 # Beside the state a checkpoint holds what became of each run; the names cannot be those of tensors.
 STATUS, LAST_STEP = "run:status", "run:last_step"
@@ -43,7 +43,7 @@ def train_block(
     first_run: int,
     first: int,
     last: int,
-    previous: Path | ObjectPath | None,
+    previous: Place | None,
     out: Path,
     device: str,
     progress: Progress,
@@ -151,7 +151,7 @@ def _start(
     perturbation: Mapping[str, Any],
     streams: Streams,
     first: int,
-    previous: Path | ObjectPath | None,
+    previous: Place | None,
     device: torch.device,
 ) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """State, status and last finite step of each run at ``first``."""
@@ -175,7 +175,7 @@ def _start(
 
 
 def read_state(
-    path: Path | ObjectPath, step: int | None, device: torch.device
+    path: Place, step: int | None, device: torch.device
 ) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """Read a checkpoint onto a device.
 

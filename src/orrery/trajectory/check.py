@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 from orrery.config.errors import OrreryError
-from orrery.provenance.objects import ObjectPath
 from orrery.trajectory.layout import PARTIAL, SCHEMA, SCHEMA_VERSION
 from orrery.trajectory.place import Place, files_in, place_at
 
@@ -67,7 +67,7 @@ def _examine(store: Place) -> tuple[dict[str, dict[str, Any]], list[str]]:
 
 
 def _not_a_trajectory(store: Place, files: list[str]) -> str | None:
-    if isinstance(store, ObjectPath):
+    if not isinstance(store, Path):
         if not files:
             return f"{store} does not exist"
     elif not store.exists():

@@ -9,7 +9,8 @@ from typing import Any
 
 from orrery.config.errors import OrreryError, nearest
 from orrery.provenance.location import bytes_of
-from orrery.trajectory.place import Place, place_at
+from orrery.provenance.objects import SCHEME, ObjectPath
+from orrery.trajectory.place import Place
 from orrery.trajectory.trajectory import Trajectory
 
 
@@ -39,7 +40,8 @@ def open_trajectory(
         OrreryError: no such study, condition or store; a store is not whole.
     """
     if condition is None:
-        store = store_at(place_at(study))
+        address = isinstance(study, str) and study.startswith(SCHEME)
+        store = store_at(ObjectPath(str(study).rstrip("/")) if address else Path(study))
         if store is not None:
             return Trajectory.open(store, seeds=seeds, copies=copies, steps=steps)
     root = Path(results)

@@ -1,35 +1,60 @@
-"""Where a store lies, on disk or in an object store, and what readers need of either."""
+"""Where a store lies, on disk or in an object store, and what readers need of either.
+
+How an object store is reached is none of a reader's business and no part of any spec: its places are handed to
+readers and know themselves how they are read.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from orrery.provenance.object_store import reached, zarr_store
-from orrery.provenance.objects import SCHEME, ObjectPath
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import zarr
 
-Place = Path | ObjectPath
+
+class Remote(Protocol):
+    """A place in an object store; ``orrery.provenance.objects`` has the one that there is."""
+
+    def __truediv__(self, name: str) -> Remote:
+        """The place below this one."""
+
+    def is_file(self) -> bool:
+        """Whether there is an object of this name."""
+
+    def read_bytes(self) -> bytes:
+        """Read an object."""
+
+    def read_text(self) -> str:
+        """Read an object that holds text."""
+
+    def files(self) -> dict[str, int]:
+        """Name → bytes of all objects below."""
+
+    def zarr_store(self) -> Any:
+        """What Zarr reads below."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Turns what is refused inside into a sentence."""
+
+
+Place = Path | Remote
 
 
 def place_at(path: str | Place) -> Place:
-    """Return the place that a path or an address such as ``s3://bucket/name/data.zarr`` stands for."""
-    if isinstance(path, str) and path.startswith(SCHEME):
-        return ObjectPath(path.rstrip("/"))
-    return path if isinstance(path, ObjectPath) else Path(path)
+    """Return the place that a path stands for; a place is one already."""
+    return Path(path) if isinstance(path, str) else path
 
 
 def files_in(place: Place) -> list[str]:
     """Return the names of all files below a place, with ``/`` and sorted; none where there is nothing.
 
     Raises:
-        UnreachableError: an object store did not answer.
+        OrreryError: an object store did not answer.
     """
-    if isinstance(place, ObjectPath):
+    if not isinstance(place, Path):
         return list(place.files())
     found = []
     for folder, _, names in os.walk(place):
@@ -40,13 +65,11 @@ def files_in(place: Place) -> list[str]:
 
 def reading(place: Place) -> AbstractContextManager[None]:
     """Say in one sentence what an object store refuses inside the block; of a disk the runner does so."""
-    return reached(place.url) if isinstance(place, ObjectPath) else nullcontext()
+    return nullcontext() if isinstance(place, Path) else place.reading()
 
 
 def open_array(place: Place) -> zarr.Array[Any]:
     """Open an array for reading."""
     import zarr
 
-    if isinstance(place, ObjectPath):
-        return zarr.open_array(zarr_store(place.bucket, place.key), mode="r")
-    return zarr.open_array(place, mode="r")
+    return zarr.open_array(place if isinstance(place, Path) else place.zarr_store(), mode="r")

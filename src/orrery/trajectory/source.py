@@ -6,13 +6,13 @@ import itertools
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
 from orrery.config.errors import OrreryError
-from orrery.provenance.objects import ObjectPath
 from orrery.trajectory.chunks import decode
 from orrery.trajectory.place import Place, open_array, reading
 
@@ -105,7 +105,7 @@ class Source:
         )
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        if isinstance(self._store, ObjectPath):
+        if not isinstance(self._store, Path):
             return (str(self._store), self._name, self.shape)  # its name holds the digest of its bytes
         stamp = (self._store / "zarr.json").stat()
         return (str(self._store), self._name, self.shape, stamp.st_mtime_ns, stamp.st_ino)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from orrery.config.errors import OrreryError, nearest
-from orrery.provenance.objects import ObjectPath
 from orrery.trajectory.components import Entry
 from orrery.trajectory.join import arrange, dataset
 from orrery.trajectory.layout import METRICS, STEP_OF_GROUP
@@ -71,7 +69,7 @@ class Trajectory:
         Raises:
             OrreryError: a store is not whole, or the stores do not belong together.
         """
-        places = [paths] if isinstance(paths, str | Path | ObjectPath) else list(paths)
+        places = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if not places:
             raise OrreryError("no store was given; a trajectory is opened from at least one")
         blocks = arrange([Store.open(place) for place in places])
