@@ -44,7 +44,7 @@ def check_location(place: str) -> None:
     Raises:
         UnreachableError: it does not, or refuses.
     """
-    ObjectPath(f"{place}/.probe").files()
+    ObjectPath(place).ask()
 
 
 def place_of(name: str, content: Mapping[str, Any], place: str) -> ObjectPath:

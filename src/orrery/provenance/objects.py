@@ -104,6 +104,17 @@ class ObjectPath:
                     progress(len(block))
         return digest.hexdigest()
 
+    def ask(self) -> None:
+        """Ask for a name below this one that nothing has, to see whether there is an answer.
+
+        Raises:
+            UnreachableError: the store did not answer, or refused.
+        """
+        import obstore
+
+        with reached(self.url):
+            next(iter(obstore.list(connect(self.bucket), f"{self.key}/.probe".lstrip("/"))), None)
+
     def files(self) -> dict[str, int]:
         """Return name below this one → bytes of all objects, sorted; empty where there are none.
 
