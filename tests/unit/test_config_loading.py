@@ -443,7 +443,7 @@ def test_mistakes_in_the_config_file(lab: Path) -> None:
     assert str(caught.value).splitlines() == [
         "config.yaml:2: scale: 'papr' is not allowed; allowed are laptop, paper; did you mean 'paper'?",
         "config.yaml:3: threads: is not a known key here; "
-        "known are cache, device, parallelism, results, scale, studies, take_over",
+        "known are cache, device, parallelism, results, scale, studies, take_over, trajectories",
     ]
     with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file"):
         load_workflow("none.yaml")
@@ -473,3 +473,14 @@ def test_loading_imports_nothing_heavy(lab: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "place", ["/tmp/x", "s3://", "s3://key:secret@bucket/x", "s3://bucket//x", "https://host/bucket"]
+)
+def test_a_place_of_trajectories_is_a_bucket_without_keys(lab: Path, place: str) -> None:
+    Path("config.yaml").write_text(f"studies: [small]\ntrajectories: {place}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml:2: trajectories: .*must be s3://bucket"):
+        load_workflow("config.yaml")
+    Path("config.yaml").write_text("studies: [small]\ntrajectories: s3://my-bucket/runs/\n")
+    assert load_workflow("config.yaml").trajectories == "s3://my-bucket/runs"

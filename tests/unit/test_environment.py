@@ -91,7 +91,7 @@ def test_the_torch_part_holds_all_that_torch_requires() -> None:
     assert {name for name in closure if not update.BUILD_SPECIFIC.match(name)} == part
 
 
-@pytest.mark.parametrize("name", ["snakemake-executor-plugin-slurm", "torchvision", "beartype"])
+@pytest.mark.parametrize("name", ["snakemake-executor-plugin-slurm", "torchvision", "beartype", "obstore"])
 def test_what_must_not_be_in_the_runtime_lock_is_not(name: str) -> None:
     assert name not in RUNTIME
 
@@ -99,6 +99,15 @@ def test_what_must_not_be_in_the_runtime_lock_is_not(name: str) -> None:
 def test_the_slurm_plugin_is_an_extra_only() -> None:
     assert PROJECT["optional-dependencies"]["slurm"] == ["snakemake-executor-plugin-slurm==2.8.0"]
     assert not any("slurm" in name for name in RUNTIME | DEV)
+
+
+def test_object_storage_is_an_extra_that_the_tests_install() -> None:
+    """No stage lists it: where no study lies in an object store, no job imports it, and no spec names it."""
+    from orrery.provenance.software import STAGE_PACKAGES
+
+    (requirement,) = PROJECT["optional-dependencies"]["s3"]
+    assert requirement in PROJECT["optional-dependencies"]["dev"]
+    assert not any(Requirement(requirement).name in packages for packages in STAGE_PACKAGES.values())
 
 
 def test_the_ranges_of_the_package_admit_the_lock() -> None:
@@ -132,7 +141,8 @@ def _imported(path: Path) -> set[str]:
 
 
 def test_every_import_of_the_library_is_a_declared_dependency() -> None:
-    declared = {update.canonical(Requirement(line).name) for line in PROJECT["dependencies"]}
+    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["s3"]]
+    declared = {update.canonical(Requirement(line).name) for line in lines}
     provided_by = packages_distributions()
     undeclared = {}
     for path in (ROOT / "src" / "orrery").rglob("*.py"):
@@ -156,6 +166,10 @@ STAGE_ROOTS = {
         "figures",
     ],
 }
+
+
+EXTRAS = {"obstore"}
+"""What only those import who chose an extra."""
 
 
 def _third_party_imports(roots: list[Path]) -> dict[str, str]:
@@ -195,7 +209,8 @@ def test_a_stage_has_what_its_code_imports(stage: str) -> None:
     missing = {
         name: place
         for name, place in imports.items()
-        if not provided & {update.canonical(distribution) for distribution in provided_by.get(name, [name])}
+        if name not in EXTRAS
+        and not provided & {update.canonical(distribution) for distribution in provided_by.get(name, [name])}
     }
     assert not missing, f"add to STAGES in envs/update.py, then `python envs/update.py --conda`: {missing}"
 

@@ -22,6 +22,7 @@ MODULES = (
     "test_results",
     "test_interruption",
     "test_faults",
+    "test_object_storage",
 )
 """The files of tests that hold rows, in the order of the page."""
 GROUPS = ("config", "code", "software", "data", "results")

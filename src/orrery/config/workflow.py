@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from pydantic import Field, PrivateAttr, field_validator
 from orrery.config.claims import Scale
 from orrery.config.closed import Closed
 from orrery.config.sections import Count, Device
+
+_OBJECT_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._-]*[A-Za-z0-9_-])*/?")
 
 
 class Parallelism(Closed):
@@ -40,6 +43,11 @@ class WorkflowConfig(Closed):
         "false with snakemake -F produces everything anew, to see that it gives the same bytes",
     )
     results: str = Field("results", min_length=1, description="folder of all results")
+    trajectories: str | None = Field(
+        None,
+        description="object store for the bytes of trajectories, s3://bucket/folder; beside their manifests where "
+        "absent. Changing it makes nothing stale",
+    )
     cache: str | None = Field(
         None,
         min_length=1,
@@ -61,6 +69,16 @@ class WorkflowConfig(Closed):
     def _text_or_bool(cls, value: Any) -> Any:
         """Accept ``--config take_over=false``, which Snakemake hands over as text."""
         return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("trajectories")
+    @classmethod
+    def _object_store(cls, value: str | None) -> str | None:
+        if value is not None and not _OBJECT_STORE.fullmatch(value):
+            raise ValueError(
+                "must be s3://bucket or s3://bucket/folder, in letters, digits, '-', '_', '.' and '/'; the address of "
+                "the server and the keys stand in the environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, …)"
+            )
+        return value.rstrip("/") if value else value
 
     @property
     def folder(self) -> Path:

@@ -31,6 +31,7 @@ def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entrie
         **workflow.parallelism.model_dump(mode="json"),
         "cache": str(workflow.cache_folder()),
         "take_over": workflow.take_over,
+        "trajectories": workflow.trajectories,
     }
     return Plan(workflow.results, planned, index, execution)
 

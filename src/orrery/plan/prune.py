@@ -9,13 +9,13 @@ from pathlib import Path
 from orrery.config.errors import OrreryError
 from orrery.plan.plan import Plan
 from orrery.provenance.inventory import find_results, size_of
+from orrery.provenance.location import PARTIAL, size_away
 from orrery.provenance.lock import is_locked
 from orrery.provenance.manifest import read_manifest
 from orrery.provenance.published import find_markers, is_as_published
 
 ROOTS = ("store", "logs", "benchmarks")
 """Folders of the results in which files are named after results."""
-PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Unnamed:
         name: what it is, as the user finds it.
         paths: its files and folders, in the order in which they can be removed without one that looks whole at any
             time: what vouches for others comes first.
-        size: their bytes.
+        size: their bytes, with those that folders among them name in an object store.
         store: the store whose lock a writer of it would hold, if it is a result.
     """
 
@@ -110,7 +110,7 @@ def _with_what_they_stand_for(named: set[Path], store: Path) -> set[Path]:
 def _thing(name: Path, paths: Iterable[Path], store: Path | None) -> Unnamed:
     # The lock is taken for the removal and goes with it.
     kept = tuple(path for path in paths if path.suffix != ".lock")
-    return Unnamed(str(name), kept, sum(map(size_of, kept)), store)
+    return Unnamed(str(name), kept, sum(size_of(path) + size_away(path) for path in kept), store)
 
 
 def _publications(results: Path, studies: set[str]) -> list[Unnamed]:

@@ -11,6 +11,16 @@ from typing import Any
 
 from orrery.config.errors import OrreryError
 from orrery.provenance.canonical import digest
+from orrery.provenance.location import (
+    LOCATION,
+    PARTIAL,
+    check_location,
+    drop_local,
+    leave_bytes,
+    location_of,
+    place_of,
+    send_away,
+)
 from orrery.provenance.lock import StoreLock
 from orrery.provenance.manifest import (
     build,
@@ -45,6 +55,10 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
     writes into a fresh folder that gets its name only when it is whole; the manifest comes last. Two processes
     never write one store.
 
+    Where the payload says under ``execution`` that the bytes of trajectories lie in an object store, those of a
+    trajectory are sent there when they are whole and hashed. What was made and could not be sent is sent by the
+    next run, and not made again.
+
     Args:
         payload: the job as the plan hands it out.
         produce: writes the result into the folder that it is given.
@@ -53,7 +67,8 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
         Whether anything was produced.
 
     Raises:
-        OrreryError: an input is damaged, or another process is at work on the same result.
+        OrreryError: an input is damaged, another process is at work on the same result, or an object store does
+            not answer.
         OSError: the file system refuses to read or write; what was written until then is removed.
     """
     target = Path(payload["target"])
@@ -67,51 +82,90 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
         may_take_over = payload.get("execution", {}).get("take_over", True)
         for sibling in _siblings(payload, store) if may_take_over else ():
             if _takes_over(sibling, own_key, target, store):
+                drop_local(store)  # a job that was killed after it had sent its bytes has left them
                 return False
-        partial = _fresh(store)
+        place = _place(payload)
+        if place:
+            check_location(place)
+        partial = _partial(store)
+        content = _unsent(partial, own_key) if may_take_over else None
+        produced = content is None
         try:
-            produce(partial)
-            content = sealed({**build(partial, sync=True), "store": store.name})
-            record = {
-                "name": payload["name"],
-                "spec": payload["spec"],
-                "key": own_key,
-                "inputs": inputs,
-            }
-            (partial / "job.json").write_text(
-                json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
-            )
+            if content is None:
+                _make_fresh(partial, store)
+                produce(partial)
+                content = sealed({**build(partial, sync=True), "store": store.name})
+                record = {
+                    "name": payload["name"],
+                    "spec": payload["spec"],
+                    "key": own_key,
+                    "inputs": inputs,
+                }
+                (partial / "job.json").write_text(
+                    json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
+                )
+            replaced = location_of(store)
+            remote = place_of(f"{payload['name']}@{payload['digest']}", content, place) if place else None
+            if location_of(partial) not in (remote, replaced):
+                leave_bytes(location_of(partial))  # it was being sent elsewhere
+            if remote is None:
+                (partial / LOCATION).unlink(missing_ok=True)
+            else:
+                send_away(partial, content, remote)
             # Only now, so that a job that was forced and fails has cost nothing that was whole.
             if store.exists():
                 shutil.rmtree(store)
             os.rename(partial, store)
+            drop_local(store)
+            if replaced != remote:
+                leave_bytes(replaced)
         except Exception as error:
             # Of a full disk, half a store would only take more; after a failure of ours it may show what went wrong.
             if refused(error):
                 shutil.rmtree(partial, ignore_errors=True)
             raise
         write_atomically(target, manifest_bytes(content))
-    return True
+    return produced
 
 
-def _fresh(store: Path) -> Path:
-    """Return an empty folder to write into, and remove what an interrupted run has left."""
-    partial = _partial(store)
+def _place(payload: Payload) -> str | None:
+    """The object store that the bytes of a job go to; ``None`` where they stay beside their manifest."""
+    place: str | None = payload.get("execution", {}).get("trajectories")
+    return place if payload["stage"] == "trajectories" else None
+
+
+def _unsent(partial: Path, own_key: str) -> dict[str, Any] | None:
+    """The manifest of what an earlier run made whole and could not send, all its bytes read again; else ``None``."""
+    if location_of(partial) is None:
+        return None
+    try:
+        record = json.loads((partial / "job.json").read_bytes())
+        content: dict[str, Any] = record["manifest"]
+        whole = record["key"] == own_key and build(partial)["files"] == content["files"]
+    except (OSError, ValueError, KeyError, TypeError, OrreryError):
+        return None
+    return content if whole else None
+
+
+def _make_fresh(partial: Path, store: Path) -> None:
+    """Make an empty folder to write into, and remove what an interrupted run has left, sent away or not."""
     if partial.exists():
+        left = location_of(partial)
+        if left != location_of(store):
+            leave_bytes(left)
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
-    return partial
 
 
 def _partial(store: Path) -> Path:
-    return store.with_name(store.name + ".partial")
+    return store.with_name(store.name + PARTIAL)
 
 
 def _siblings(payload: Payload, store: Path) -> list[Path]:
     """Earlier results of the same readable name, the job's own first, then the newest."""
     name = Path(payload["target"]).name.rpartition("@")[0]
     found = [path.parent for path in store.parent.glob(f"{_literal(name)}@*/job.json")]
-    whole = [path for path in found if not path.name.endswith(".partial")]
+    whole = [path for path in found if not path.name.endswith(PARTIAL)]
     return sorted(whole, key=lambda path: (path != store, -(path / "job.json").stat().st_mtime))
 
 

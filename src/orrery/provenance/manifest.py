@@ -21,10 +21,12 @@ from typing import Any
 
 from orrery.config.errors import OrreryError
 from orrery.provenance.canonical import canonical
+from orrery.provenance.location import bytes_of
+from orrery.provenance.objects import ObjectPath
 from orrery.provenance.storage import refused
 
 SCHEMA = 1
-NOT_DATA = frozenset({"provenance.json", "job.json"})
+NOT_DATA = frozenset({"provenance.json", "job.json", "location.json"})
 """Files at the top of a store that are about the data and not data."""
 _OWN_KEYS = frozenset({"schema", "digest", "store", "files", "seal"})
 _BLOCK = 1 << 20
@@ -159,10 +161,13 @@ def store_of(path: Path, content: Mapping[str, Any] | None = None) -> Path:
 
 
 def quick_check(path: Path) -> list[Damage]:
-    """Compare a store with its manifest by names and sizes of files only: one ``stat`` for each.
+    """Compare a store with its manifest by names and sizes of files only: one ``stat`` for each, or one listing.
 
     Returns:
         What is wrong, sorted by file; empty where all is there.
+
+    Raises:
+        UnreachableError: the bytes lie in an object store that does not answer.
     """
     try:
         content = read_manifest(path)
@@ -183,6 +188,9 @@ def verify(
 
     Returns:
         What is wrong, sorted by file; empty where all bytes are as they were written.
+
+    Raises:
+        UnreachableError: the bytes lie in an object store that does not answer.
     """
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         return begin_verify(path, pool, progress)()
@@ -200,13 +208,16 @@ def begin_verify(
 
     Returns:
         A function that waits for the files of this store and returns what is wrong, as ``verify`` does.
+
+    Raises:
+        UnreachableError: the bytes lie in an object store that does not answer; the function may raise it too.
     """
     try:
         content = read_manifest(path)
     except OrreryError as error:
         unreadable = [Damage(_name(path), "", str(error))]
         return lambda: unreadable
-    store = store_of(path, content)
+    store = bytes_of(store_of(path, content))
     found = _compare(path, content)
     broken = {damage.file for damage in found}
     if "" in broken:
@@ -214,9 +225,9 @@ def begin_verify(
 
     def check(name: str, written: str) -> Damage | None:
         try:
-            same = sha256_of(store / name, progress=progress) == written
+            same = _hashed(store / name, progress) == written
         except OSError as error:
-            return Damage(_name(path), name, f"cannot be read ({error.strerror})")
+            return Damage(_name(path), name, f"cannot be read ({error.strerror or error})")
         return None if same else Damage(_name(path), name, "its bytes differ from what was written")
 
     checks = [
@@ -264,10 +275,16 @@ def _compare(path: Path, content: Mapping[str, Any]) -> list[Damage]:
     store, name = store_of(path, content), _name(path)
     if not store.is_dir():
         return [Damage(name, "", f"its folder {store.name} is missing")]
-    try:
-        present = dict(_scan(store))
-    except OrreryError as error:
-        return [Damage(name, "", str(error))]
+    lies = bytes_of(store)
+    if isinstance(lies, ObjectPath):
+        present = lies.files()
+        if not present:
+            return [Damage(name, "", f"nothing lies at {lies}")]
+    else:
+        try:
+            present = dict(_scan(lies))
+        except OrreryError as error:
+            return [Damage(name, "", str(error))]
     found = []
     for file, (size, _) in content["files"].items():
         if file not in present:
@@ -326,6 +343,10 @@ def sha256_of(path: Path, sync: bool = False, progress: Callable[[int], None] | 
         if sync:
             os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def _hashed(file: Path | ObjectPath, progress: Callable[[int], None] | None) -> str:
+    return file.sha256(progress) if isinstance(file, ObjectPath) else sha256_of(file, progress=progress)
 
 
 def _digest_of(files: Mapping[str, Any]) -> str:

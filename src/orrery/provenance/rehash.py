@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from orrery.config.errors import OrreryError
 from orrery.provenance.manifest import Damage, begin_verify, read_manifest, store_of
+from orrery.provenance.object_store import UnreachableError
 
 AHEAD = 32
 """Stores whose files wait for a thread: enough to keep all busy, few enough to hold their names in memory."""
@@ -41,8 +42,10 @@ def bytes_described(manifest: Path) -> int:
 
 def rehash(
     groups: Iterable[tuple[Path, ...]], workers: int, progress: Callable[[int], None] | None = None
-) -> Iterator[tuple[tuple[Path, ...], list[Damage]]]:
+) -> Iterator[tuple[tuple[Path, ...], list[Damage] | UnreachableError]]:
     """Yield each group of manifests, in the order given, with what is wrong with the store behind it.
+
+    Of a store whose bytes lie in an object store that does not answer nothing is known; that is told instead.
 
     Args:
         groups: manifests of one store each, as ``group_by_store`` returns them.
@@ -50,12 +53,30 @@ def rehash(
         progress: called with the number of bytes of each block hashed, from several threads.
     """
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[tuple[Path, ...], Callable[[], list[Damage]]]] = deque()
+        waiting: deque[tuple[tuple[Path, ...], Callable[[], list[Damage] | UnreachableError]]] = deque()
         for group in groups:
-            waiting.append((group, begin_verify(group[0], pool, progress)))
+            waiting.append((group, _begin(group[0], pool, progress)))
             if len(waiting) > AHEAD:
                 done, finish = waiting.popleft()
                 yield done, finish()
         while waiting:
             done, finish = waiting.popleft()
             yield done, finish()
+
+
+def _begin(
+    path: Path, pool: Executor, progress: Callable[[int], None] | None
+) -> Callable[[], list[Damage] | UnreachableError]:
+    try:
+        wait = begin_verify(path, pool, progress)
+    except UnreachableError as error:
+        unreachable = error
+        return lambda: unreachable
+
+    def finish() -> list[Damage] | UnreachableError:
+        try:
+            return wait()
+        except UnreachableError as error:
+            return error
+
+    return finish

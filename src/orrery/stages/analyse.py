@@ -31,7 +31,7 @@ def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, 
     settings = module.Settings.model_validate(described["settings"])
     manifests = payload["inputs"][name]
     source = (
-        open_trajectory(manifests, described)
+        open_trajectory(manifests, described, payload["bytes_of"])
         if described["of"] == "trajectory"
         else open_results(manifests, name)
     )

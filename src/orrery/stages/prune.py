@@ -16,6 +16,7 @@ from orrery.config.workflow import WorkflowConfig
 from orrery.plan.entry import load_plan
 from orrery.plan.prune import ROOTS, Unnamed, unnamed
 from orrery.provenance.inventory import find_links
+from orrery.provenance.location import remove_bytes
 from orrery.provenance.lock import StoreLock
 
 PRUNE = "ORRERY_PRUNE"
@@ -81,6 +82,7 @@ def _remove(thing: Unnamed, results: Path) -> str:
         with StoreLock(thing.store) if thing.store is not None and locked else contextlib.nullcontext():
             for path in thing.paths:
                 if path.is_dir() and not path.is_symlink():
+                    remove_bytes(path)
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 from orrery.config.errors import OrreryError
 from orrery.devices.slots import gpu_slot
 from orrery.provenance.job import run_job
+from orrery.provenance.location import bytes_of
 from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
 from orrery.provenance.storage import in_a_sentence
@@ -42,13 +43,15 @@ def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None
     """
 
     def act(payload: Mapping[str, Any], console: int) -> None:
-        # Given to a job and not imported by it: the words of a progress line and which GPU is free have no say in a
-        # result, and the code of systems counts for the few analyses that ask for one, where the plan names it.
+        # Given to a job and not imported by it: the words of a progress line, which GPU is free and where bytes lie
+        # have no say in a result, and the code of systems counts for the few analyses that ask for one, where the plan
+        # names it.
         slots = payload.get("execution", {}).get("gpu_slots", 1)
         tools = {
             "make_progress": partial(make_progress, payload, console),
             "build_system": build_system,
             "gpu_slot": partial(gpu_slot, slots=slots),
+            "bytes_of": bytes_of,
         }
         produced = run_job(payload, lambda out: produce({**payload, **tools}, out))
         put_beside(Path(payload["target"]), snakemake.output)

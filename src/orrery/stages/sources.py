@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +11,23 @@ from orrery.provenance.manifest import store_of
 if TYPE_CHECKING:
     import xarray as xr
 
+    from orrery.trajectory.place import Place
     from orrery.trajectory.trajectory import Trajectory
 
 
-def open_trajectory(manifests: Iterable[str], bounds: Mapping[str, Any]) -> Trajectory:
+def open_trajectory(
+    manifests: Iterable[str], bounds: Mapping[str, Any], bytes_of: Callable[[Path], Place]
+) -> Trajectory:
     """Open the trajectory of a condition, limited to the seeds, copies and steps that are asked for.
 
     Args:
         manifests: those of the stores of its blocks and segments.
         bounds: ``seeds``, ``copies``, ``first`` and ``last``.
+        bytes_of: tells where the bytes behind the folder of a store lie.
     """
     from orrery.trajectory.trajectory import Trajectory
 
-    trajectory = Trajectory.open([store_of(Path(manifest)) / "data.zarr" for manifest in manifests])
+    trajectory = Trajectory.open([bytes_of(store_of(Path(manifest))) / "data.zarr" for manifest in manifests])
     return trajectory.select(
         seeds=bounds["seeds"], copies=bounds["copies"], steps=(bounds["first"], bounds["last"])
     )
@@ -58,7 +62,10 @@ def open_sources(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Open what a comparison or a figure reads, by condition: trajectories or results."""
     conditions = payload["settings"]["conditions"]
     if payload["settings"]["trajectories"]:
-        return {name: open_trajectory(payload["inputs"][name], bounds) for name, bounds in conditions.items()}
+        return {
+            name: open_trajectory(payload["inputs"][name], bounds, payload["bytes_of"])
+            for name, bounds in conditions.items()
+        }
     return {name: open_results(payload["inputs"][name], name) for name in conditions}
 
 

@@ -14,6 +14,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.training.block import train_block
 
     settings = payload["settings"]
+    previous = _store(payload, "previous")
     condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
     progress = payload["make_progress"](payload["name"])
     device = settings["training"]["device"]
@@ -27,7 +28,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
             first_run=settings["first_run"],
             first=settings["first"],
             last=settings["last"],
-            previous=_store(payload, "previous"),
+            previous=payload["bytes_of"](previous) if previous else None,
             out=out,
             device=device,
             progress=progress,

@@ -16,6 +16,7 @@ from orrery.plan.plan import Plan
 from orrery.provenance.inventory import find_results
 from orrery.provenance.lock import StoreLock
 from orrery.provenance.manifest import Damage, store_of
+from orrery.provenance.object_store import UnreachableError
 from orrery.provenance.published import find_markers, is_as_published
 from orrery.provenance.rehash import bytes_described, group_by_store, rehash
 from orrery.stages.runner import SHOWN
@@ -38,7 +39,8 @@ def verify(config: Mapping[str, Any], home: Path, workers: int) -> list[str]:
         workers: hashing threads.
 
     Raises:
-        OrreryError: something differs; its text names each store and file, and says what comes of it.
+        OrreryError: something differs, or an object store did not answer; its text names each store and file, and
+            says what comes of it. Of what could not be read nothing is removed.
     """
     plan = load_plan("config.yaml", config, home)
     results = Path(plan.results)
@@ -46,8 +48,12 @@ def verify(config: Mapping[str, Any], home: Path, workers: int) -> list[str]:
     total = sum(bytes_described(group[0]) for group in groups)
     lines: list[str] = []
     damaged = 0
+    unread: list[str] = []
     with Bar(total, sys.stderr) as bar:
         for group, found in rehash(groups, workers, bar.advance):
+            if isinstance(found, UnreachableError):
+                unread.append(f"{group[0]}: {found}")
+                continue
             found = found or [damage for manifest in group for damage in _damaged_copies(manifest)]
             if found:
                 damaged += 1
@@ -63,6 +69,15 @@ def verify(config: Mapping[str, Any], home: Path, workers: int) -> list[str]:
             what = [Damage(str(marker.parent), name, "is not as it was published") for name in differing]
             lines += [*_named(what), _remove(marker, f"publish {marker.parent.name}", "marker")]
     checked = f"{len(groups)} results with {total:,} bytes and {published} publications"
+    if unread:
+        told = [
+            f"{len(unread)} results could not be read, and nothing is known of them:",
+            *unread[:MOST_FILES],
+        ]
+        if len(unread) > MOST_FILES:
+            told.append(f"and {len(unread) - MOST_FILES} more")
+        damages = [f"{damaged} of {checked} are damaged:", *lines] if damaged else []
+        raise OrreryError("\n".join([*told, *damages]))
     if damaged:
         raise OrreryError("\n".join([f"{damaged} of {checked} are damaged:", *lines]))
     return [f"verified {checked}: all bytes are as they were written"]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
     from orrery.systems.system import State
+    from orrery.trajectory.place import Place
 
 # Beside the state a checkpoint holds what became of each run; the names cannot be those of tensors.
 STATUS, LAST_STEP = "run:status", "run:last_step"
@@ -45,7 +46,7 @@ def train_block(
     first_run: int,
     first: int,
     last: int,
-    previous: Path | None,
+    previous: Place | None,
     out: Path,
     device: str,
     progress: Progress,
@@ -156,7 +157,7 @@ def _start(
     perturbation: Mapping[str, Any],
     streams: Streams,
     first: int,
-    previous: Path | None,
+    previous: Place | None,
     device: torch.device,
 ) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """State, status and last finite step of each run at ``first``."""
@@ -180,7 +181,7 @@ def _start(
 
 
 def read_state(
-    path: Path, step: int | None, device: torch.device
+    path: Place, step: int | None, device: torch.device
 ) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
     """Read a checkpoint onto a device.
 

@@ -8,46 +8,76 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from orrery.config.errors import OrreryError
 from orrery.trajectory.layout import PARTIAL, SCHEMA, SCHEMA_VERSION
+from orrery.trajectory.place import Place, files_in, place_at
+
+ROOT = "zarr.json"
 
 # Written last, when all states are on disk.
 REQUIRED = ("step", "run", "seed", "copy", "runs/status", "runs/last_step", "tensors/size")
 
 
-def complete(path: str | Path) -> list[str]:
+def complete(path: str | Place) -> list[str]:
     """Say what keeps the store at ``path`` from being a whole trajectory.
 
     Returns:
         One readable sentence per problem; empty where the store is whole.
     """
-    return _examine(Path(path))[1]
+    return _examine(place_at(path))[1]
 
 
-def _examine(store: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    problem = _not_a_trajectory(store)
+def missing_chunks(path: str | Place) -> list[str]:
+    """Say which chunks of any Zarr version 3 store are missing, and which writes were left unfinished.
+
+    Returns:
+        One readable sentence per array with missing chunks and per leftover file.
+    """
+    place = place_at(path)
+    return _look(place, files_in(place))[1]
+
+
+def require_complete(path: str | Place) -> dict[str, dict[str, Any]]:
+    """Refuse a store that is not a whole trajectory.
+
+    Returns:
+        The metadata of each array by its path in the store.
+
+    Raises:
+        OrreryError: with the first problem.
+    """
+    arrays, problems = _examine(place_at(path))
+    if problems:
+        more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        raise OrreryError(f"{problems[0]}{more}; record the trajectory again")
+    return arrays
+
+
+def _examine(store: Place) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    files = files_in(store)
+    problem = _not_a_trajectory(store, files)
     if problem:
         return {}, [problem]
-    arrays, problems = _look(store)
+    arrays, problems = _look(store, files)
     absent = [name for name in REQUIRED if name not in arrays]
     return arrays, [f"{store} was not finished: it has no '{name}'" for name in absent[:1]] + problems
 
 
-def _not_a_trajectory(store: Path) -> str | None:
-    if not store.exists():
+def _not_a_trajectory(store: Place, files: list[str]) -> str | None:
+    if not isinstance(store, Path):
+        if not files:
+            return f"{store} does not exist"
+    elif not store.exists():
         unfinished = store.with_name(store.name + PARTIAL)
         there = f"; an unfinished one lies at {unfinished}" if unfinished.exists() else ""
         return f"{store} does not exist{there}"
-    root = store / "zarr.json"
-    if not root.is_file():
+    if ROOT not in files:
         return f"{store} is not a Zarr store: it has no zarr.json"
     try:
-        attributes = json.loads(root.read_text())["attributes"]
+        attributes = json.loads((store / ROOT).read_text())["attributes"]
     except (ValueError, KeyError):
         return f"{store}: its zarr.json cannot be read"
     if attributes.get("schema") != SCHEMA:
@@ -58,55 +88,33 @@ def _not_a_trajectory(store: Path) -> str | None:
     return None
 
 
-def missing_chunks(path: str | Path) -> list[str]:
-    """Say which chunks of any Zarr version 3 store are missing, and which writes were left unfinished.
-
-    Returns:
-        One readable sentence per array with missing chunks and per leftover file.
-    """
-    return _look(Path(path))[1]
-
-
-def require_complete(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Refuse a store that is not a whole trajectory.
-
-    Returns:
-        The metadata of each array by its path in the store.
-
-    Raises:
-        OrreryError: with the first problem.
-    """
-    arrays, problems = _examine(Path(path))
-    if problems:
-        more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
-        raise OrreryError(f"{problems[0]}{more}; record the trajectory again")
-    return arrays
-
-
-def _look(store: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def _look(store: Place, files: list[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The metadata of all arrays of a store, and what is wrong with its chunks."""
     arrays: dict[str, dict[str, Any]] = {}
-    problems: list[str] = []
-    known = _consolidated(store)
-    for folder, folders, files in os.walk(store):
-        folders.sort()
-        problems.extend(
-            f"{Path(folder) / name} is left from a write that was interrupted"
-            for name in files
-            if name.endswith(PARTIAL)
-        )
-        if "zarr.json" not in files:
+    problems = [
+        f"{store}/{name} is left from a write that was interrupted"
+        for name in files
+        if name.endswith(PARTIAL)
+    ]
+    known = _consolidated(store) if ROOT in files else {}
+    chunks: dict[str, set[str]] = {}
+    for name in files:
+        # An array without dimensions has the one chunk "c".
+        node, found, chunk = f"/{name}/".rpartition("/c/")
+        if found and not name.endswith(PARTIAL):
+            chunks.setdefault(node.removeprefix("/") or ".", set()).add(chunk.rstrip("/"))
+    for file in files:
+        if file != ROOT and not file.endswith(f"/{ROOT}"):
             continue
-        name = Path(folder).relative_to(store).as_posix()
-        metadata = known.get(name) or json.loads((Path(folder) / "zarr.json").read_text())
+        name = file.removesuffix(ROOT).rstrip("/") or "."
+        metadata = known.get(name) or json.loads((store / file).read_text())
         if metadata["node_type"] == "array":
-            folders.clear()
             arrays[name] = metadata
-            problems.extend(_missing(store, name, metadata, set(_chunk_files(Path(folder) / "c", problems))))
+            problems.extend(_missing(store, name, metadata, chunks.get(name, set())))
     return arrays, problems
 
 
-def _missing(store: Path, name: str, metadata: dict[str, Any], present: set[str]) -> list[str]:
+def _missing(store: Place, name: str, metadata: dict[str, Any], present: set[str]) -> list[str]:
     parts = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     grid = [math.ceil(size / part) for size, part in zip(metadata["shape"], parts, strict=True)]
     if len(present) >= math.prod(grid):
@@ -119,21 +127,8 @@ def _missing(store: Path, name: str, metadata: dict[str, Any], present: set[str]
     ]
 
 
-def _consolidated(store: Path) -> dict[str, dict[str, Any]]:
+def _consolidated(store: Place) -> dict[str, dict[str, Any]]:
     """The metadata gathered in the root of a finished store; empty for an unfinished one."""
-    root = store / "zarr.json"
-    content = json.loads(root.read_text()) if root.is_file() else {}
+    content = json.loads((store / ROOT).read_text())
     found: dict[str, dict[str, Any]] = (content.get("consolidated_metadata") or {}).get("metadata") or {}
     return found
-
-
-def _chunk_files(root: Path, problems: list[str]) -> Iterator[str]:
-    if root.is_file():
-        yield ""
-    for folder, _, files in os.walk(root):
-        inner = os.path.relpath(folder, root)
-        for name in files:
-            if name.endswith(PARTIAL):
-                problems.append(f"{Path(folder) / name} is left from a write that was interrupted")
-            else:
-                yield name if inner == "." else f"{inner}/{name}"

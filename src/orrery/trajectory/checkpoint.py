@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from orrery.config.errors import OrreryError
 from orrery.trajectory.arrays import consolidate, put
 from orrery.trajectory.check import missing_chunks
 from orrery.trajectory.layout import PARTIAL
+from orrery.trajectory.place import Place, open_array, place_at, reading
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +52,7 @@ def write_checkpoint(
     partial.rename(place)
 
 
-def read_checkpoint(path: str | Path) -> tuple[int, dict[str, Shaped[torch.Tensor, "run ..."]]]:
+def read_checkpoint(path: str | Place) -> tuple[int, dict[str, Shaped[torch.Tensor, "run ..."]]]:
     """Read a checkpoint.
 
     Returns:
@@ -61,13 +63,13 @@ def read_checkpoint(path: str | Path) -> tuple[int, dict[str, Shaped[torch.Tenso
     """
     import torch
 
-    place = Path(path)
+    place = place_at(path)
     if not (place / "zarr.json").is_file():
         raise OrreryError(f"{place} is not a checkpoint; train the segment before this one again")
     problems = missing_chunks(place)
     if problems:
         raise OrreryError(f"{problems[0]}; train the segment of this checkpoint again")
-    attributes: dict[str, Any] = dict(zarr.open_group(place, mode="r").attrs)
+    attributes: dict[str, Any] = json.loads((place / "zarr.json").read_text())["attributes"]
     if attributes.get("schema") != SCHEMA:
         raise OrreryError(
             f"{place} is a Zarr store but not a checkpoint: its attribute 'schema' is not '{SCHEMA}'"
@@ -75,7 +77,8 @@ def read_checkpoint(path: str | Path) -> tuple[int, dict[str, Shaped[torch.Tenso
     state = {}
     for position, name in enumerate(attributes["tensors"]):
         try:
-            values = np.asarray(zarr.open_array(place / f"tensor_{position}", mode="r")[...])
+            with reading(place):
+                values = np.asarray(open_array(place / f"tensor_{position}")[...])
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             raise OrreryError(
                 f"{place}: tensor '{name}' cannot be read, its bytes are not those that were written "

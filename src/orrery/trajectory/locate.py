@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orrery.config.errors import OrreryError, nearest
+from orrery.provenance.location import bytes_of
+from orrery.provenance.objects import SCHEME, ObjectPath
+from orrery.trajectory.place import Place
 from orrery.trajectory.trajectory import Trajectory
 
 
@@ -23,7 +26,7 @@ def open_trajectory(
     """Open the trajectory of a condition of a study, or a store by its path.
 
     Args:
-        study: name of a study whose results are published, or the path of one store.
+        study: name of a study whose results are published, or the path of one store, which may be an ``s3://`` address.
         condition: name of the condition; may be left out where the study has one only.
         results: folder of the results.
         seeds: read these seeds only; those of the study where absent.
@@ -37,7 +40,8 @@ def open_trajectory(
         OrreryError: no such study, condition or store; a store is not whole.
     """
     if condition is None:
-        store = store_at(Path(study))
+        address = isinstance(study, str) and study.startswith(SCHEME)
+        store = store_at(ObjectPath(str(study).rstrip("/")) if address else Path(study))
         if store is not None:
             return Trajectory.open(store, seeds=seeds, copies=copies, steps=steps)
     root = Path(results)
@@ -49,16 +53,17 @@ def open_trajectory(
         hint = nearest(condition or "", conditions)
         raise OrreryError(f"study '{study}' has {asked}; {hint}")
     found = conditions[condition]
-    paths = [root / "store" / "trajectories" / name / "data.zarr" for name in found["stores"]]
+    paths = [bytes_of(root / "store" / "trajectories" / name) / "data.zarr" for name in found["stores"]]
     bound = found.get("steps")
     within = (0, int(bound)) if isinstance(bound, int) else bound
     whole = Trajectory.open(paths, seeds=found.get("seeds"), copies=found.get("copies"), steps=within)
     return whole.select(seeds=seeds, copies=copies, steps=steps)
 
 
-def store_at(path: Path) -> Path | None:
-    """The store at ``path``, or the ``data.zarr`` in the folder of a job; ``None`` where there is neither."""
-    return next((place for place in (path / "data.zarr", path) if (place / "zarr.json").is_file()), None)
+def store_at(path: Place) -> Place | None:
+    """The store at ``path``, or the ``data.zarr`` of a job; ``None`` where there is neither."""
+    folder = bytes_of(path) if isinstance(path, Path) else path
+    return next((place for place in (folder / "data.zarr", path) if (place / "zarr.json").is_file()), None)
 
 
 def _published(results: Path, study: str) -> dict[str, Any]:

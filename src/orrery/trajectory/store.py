@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -15,6 +14,7 @@ import numpy as np
 from orrery.trajectory.check import require_complete
 from orrery.trajectory.components import Entry, table_from_json
 from orrery.trajectory.layout import RUNS, STEP_OF_GROUP
+from orrery.trajectory.place import Place, place_at
 from orrery.trajectory.source import Source
 
 if TYPE_CHECKING:
@@ -31,18 +31,18 @@ class Store:
         arrays: metadata of each array by its path in the store.
     """
 
-    path: Path
+    path: Place
     attributes: Mapping[str, Any]
     arrays: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
+    def open(cls, path: str | Place) -> Store:
         """Open the store at ``path`` after a look whether all its chunks are there.
 
         Raises:
             OrreryError: there is no store, it is no trajectory, or a chunk is missing.
         """
-        place = Path(path)
+        place = place_at(path)
         arrays = require_complete(place)
         return cls(place, json.loads((place / "zarr.json").read_text())["attributes"], arrays)
 

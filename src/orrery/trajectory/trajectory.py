@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from orrery.config.errors import OrreryError, nearest
 from orrery.trajectory.components import Entry
 from orrery.trajectory.join import arrange, dataset
 from orrery.trajectory.layout import METRICS, STEP_OF_GROUP
+from orrery.trajectory.place import Place
 from orrery.trajectory.store import Store
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Trajectory:
         components: Sequence[Entry],
         observables: Mapping[str, tuple[int, ...]],
         attributes: Mapping[str, Any],
-        paths: Sequence[Path] = (),
+        paths: Sequence[Place] = (),
     ) -> None:
         self.dataset = dataset
         self.components = tuple(components)
@@ -52,7 +52,7 @@ class Trajectory:
     @classmethod
     def open(
         cls,
-        paths: str | Path | Iterable[str | Path],
+        paths: str | Place | Iterable[str | Place],
         *,
         seeds: Collection[int] | None = None,
         copies: Collection[int] | None = None,
@@ -69,7 +69,7 @@ class Trajectory:
         Raises:
             OrreryError: a store is not whole, or the stores do not belong together.
         """
-        places = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+        places = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if not places:
             raise OrreryError("no store was given; a trajectory is opened from at least one")
         blocks = arrange([Store.open(place) for place in places])
