@@ -24,7 +24,7 @@ class Part:
         arrays: NumPy or Dask arrays that agree in all axes but the first.
     """
 
-    def __init__(self, arrays: Sequence[Shaped[Any, "_ *axes"]]) -> None:
+    def __init__(self, arrays: Sequence[Shaped[Any, "_ ..."]]) -> None:
         lazy = [isinstance(array, dask.array.Array) for array in arrays]
         # Only the chunks that are needed travel with the task.
         self._arrays: Sequence[Any] = dask.optimize(*arrays) if any(lazy) else tuple(arrays)
