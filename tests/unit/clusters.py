@@ -66,6 +66,10 @@ class Processes:
             before=before,
         )
 
+    def stop_scheduler(self) -> None:
+        """As when its node is lost."""
+        self._started[0].kill()
+
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._started):
             process.kill()

@@ -102,6 +102,10 @@ def run(script, payload, out):
         from orrery.training.progress import Progress
         progress = Progress("small")
         tools["make_progress"] = lambda label: progress
+    if script in ("analyse", "compare", "figures"):
+        # What computes has no say in a result either.
+        from contextlib import nullcontext
+        tools["computing"] = lambda here=False: nullcontext()
     threading.setprofile(profile)
     sys.setprofile(profile)
     produce(payload) if payload["stage"] == "publish" else produce({**payload, **tools}, Path(out))
