@@ -28,7 +28,7 @@ from orrery.provenance.manifest import build
 from orrery.stages.scheduler import scheduler
 from orrery.trajectory.trajectory import Trajectory
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, futures_of, wait
 from distributed.comm.core import CommClosedError
 
@@ -68,16 +69,9 @@ class LocalWorkers:
 
     def _start(self) -> Client:
         try:
-            self._cluster = LocalCluster(
-                n_workers=self._count,
-                threads_per_worker=1,
-                memory_limit="auto" if self._memory is None else self._memory * 10**6,
-                host=LOOPBACK,
-                dashboard_address=None,
-                # Without a dashboard there still is a server for its state, at a port that jobs would fight over.
-                scheduler_kwargs={"dashboard_address": f"{LOOPBACK}:0"},
-                silence_logs=logging.ERROR,
-            )
+            with dask.config.set(scheduler="threads"):
+                # Workers get what Dask is told here, also when they are started again, and this object cannot travel.
+                self._cluster = self._workers()
             client = Client(self._cluster, set_as_default=False, timeout=PATIENCE)
         except (OSError, TimeoutError, RuntimeError) as error:
             raise OrreryError(
@@ -86,6 +80,18 @@ class LocalWorkers:
         folder = str(Path.cwd())
         client.register_plugin(Preparation(folder, folder))
         return client
+
+    def _workers(self) -> LocalCluster:
+        return LocalCluster(
+            n_workers=self._count,
+            threads_per_worker=1,
+            memory_limit="auto" if self._memory is None else self._memory * 10**6,
+            host=LOOPBACK,
+            dashboard_address=None,
+            # Without a dashboard there still is a server for its state, at a port that jobs would fight over.
+            scheduler_kwargs={"dashboard_address": f"{LOOPBACK}:0"},
+            silence_logs=logging.ERROR,
+        )
 
     def finish(self) -> None:
         """Nothing is left to check: the workers are of this job."""
