@@ -12,22 +12,30 @@ from pathlib import Path
 from benchmarks.measure import machine, one_thread, write_page
 
 NAMES = ("ensemble", "recording", "store", "koopman", "verify", "scale", "early_cutoff", "gpu")
+ON_REQUEST = ("large",)
+"""Run only when named: 20 GB of scratch space, and minutes."""
 PAGE = Path(__file__).with_name("results.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="name", help=f"some of {', '.join(NAMES)}; all where absent"
+        "names",
+        nargs="*",
+        metavar="name",
+        help=f"some of {', '.join(NAMES)}, or {', '.join(ON_REQUEST)}; all but the last where absent",
     )
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to write")
     parser.add_argument(
-        "--scratch", type=Path, help="a folder with 4 GB of space; a temporary one where absent"
+        "--scratch",
+        type=Path,
+        help="a folder with 4 GB of space, 22 GB for large; a temporary one where absent",
     )
     arguments = parser.parse_args()
     names = arguments.names or list(NAMES)
-    if set(names) - set(NAMES):
-        parser.error(f"there is no benchmark '{min(set(names) - set(NAMES))}'; known are {', '.join(NAMES)}")
+    known = (*NAMES, *ON_REQUEST)
+    if set(names) - set(known):
+        parser.error(f"there is no benchmark '{min(set(names) - set(known))}'; known are {', '.join(known)}")
     os.environ.update(one_thread())
     import torch
 

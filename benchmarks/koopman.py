@@ -68,13 +68,13 @@ def main(name: str, store: str) -> dict[str, Any]:
 
 def _by_orrery(store: str) -> dict[str, Any]:
     from orrery.numerics.gram import delay_gram, estimate_from_gram, gram_matrix
-    from orrery.stages.sources import set_scheduler
+    from orrery.stages.scheduler import scheduler
     from orrery.trajectory.trajectory import Trajectory
 
-    set_scheduler({"execution": {"dask": "threads", "threads": 1}})
     start = time.perf_counter()
     states = Trajectory.open(store).array().data[0]
-    gram = gram_matrix(states)
+    with scheduler("threads"):
+        gram = gram_matrix(states)
     spectrum = estimate_from_gram(delay_gram(gram[None, :, None, :], 0), RANK)
     return _answer(spectrum.eigenvalues, start)
 

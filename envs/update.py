@@ -37,9 +37,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "train": (*COMMON, "jaxtyping", "safetensors", "scipy", "torch"),
     "analyse": (
         *(*COMMON, "dask", "distributed", "jaxtyping", "matplotlib", "pandas", "pot"),
-        *("safetensors", "scikit-learn", "scipy", "torch"),
+        *("safetensors", "scikit-learn", "scipy", "threadpoolctl", "torch"),
     ),
-    "report": (*COMMON, "dask", "jaxtyping", "jinja2", "jsonschema", "matplotlib", "pandas", "scipy"),
+    "report": (
+        *(*COMMON, "dask", "jaxtyping", "jinja2", "jsonschema", "matplotlib", "pandas", "scipy"),
+        "threadpoolctl",
+    ),
 }
 # Where conda-forge has another name than PyPI.
 CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base", "torch": "pytorch"}

@@ -1,7 +1,9 @@
 import sys
+from functools import cache
 from pathlib import Path
 
 from orrery.config.errors import OrreryError
+from orrery.config.site import load_site
 from orrery.plan.entry import check_config, load_plan
 from orrery.plan.explain import keep_code, stale
 from orrery.plan.lost import with_lost as find_lost
@@ -43,6 +45,13 @@ wildcard_constraints:
     digest="[0-9a-f]{16}",
 
 
+@cache
+def site():
+    """The cluster that the profile names; none elsewhere, and none in a dry run."""
+    place = getattr(workflow.executor_settings, "partition_config", None)
+    return told(place, load_site, Path(place)) if place else None
+
+
 def reads(stage):
     """Input function of a stage: the manifests that the plan says the job reads."""
     return lambda wildcards: inputs(f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json")
@@ -53,6 +62,8 @@ def inputs(target):
 
     What they hold counts and not their times, unless they are made in this run.
     """
+    # Before the plugin of the cluster reads the same file, of which a mistake would be a traceback there.
+    site()
     found = [path if path in STALE else ancient(path) for path in told(RESULTS, PLAN.inputs, target)]
     return [*found, TRIGGER] if target in OUTDATED else found
 

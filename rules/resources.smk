@@ -1,7 +1,6 @@
 # What jobs ask of a machine or of a cluster. It changes no result.
 from functools import cache
 
-from orrery.config.site import load_site
 from orrery.devices.demand import gpu_places, gpus_asked
 from orrery.plan.resources import check_arrays, largest, resources_of
 
@@ -45,8 +44,8 @@ def largest_of(stage, attempt):
 
 def account(wildcards):
     """Account of the cluster that the profile names; none elsewhere."""
-    place = getattr(workflow.executor_settings, "partition_config", None)
-    return told(place, load_site, place).account if place else None
+    found = site()
+    return found.account if found else None
 
 
 # How many training jobs the GPUs here take; where jobs go to other machines (a number of nodes is given) that is not

@@ -12,6 +12,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+from threadpoolctl import threadpool_limits
+
+# Plugins of pytest have loaded NumPy by now, which reads them no more.
+threadpool_limits(limits=1)
+
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook

@@ -423,6 +423,16 @@ def test_mistakes_of_all_files_are_told_together(lab: Path) -> None:
         ),
         ({"sale": "paper"}, "--config: sale: is not a known key here; did you mean 'scale'?"),
         ({"device": "gpu"}, "--config: device: 'gpu' is not allowed; allowed are auto, cpu, cuda"),
+        (
+            {"parallelism": {"dask": "thread"}},
+            "--config: parallelism.dask: 'thread' is not a scheduler of Dask; write threads, synchronous, cluster, or "
+            "the address of a running one such as tcp://127.0.0.1:8786",
+        ),
+        ({"parallelism": {"dask": "127.0.0.1:8786"}}, "is not a scheduler of Dask"),
+        ({"parallelism": {"dask": "tcp://node"}}, "is not a scheduler of Dask"),
+        ({"parallelism": {"dask": "tcp://node:65536"}}, "is not a scheduler of Dask"),
+        ({"parallelism": {"dask": "http://node:8786"}}, "is not a scheduler of Dask"),
+        ({"parallelism": {"worker_memory": 0}}, "parallelism.worker_memory: must be at least 1, not 0"),
         ({"parallelism": {"threads": 0}}, "--config: parallelism.threads: must be at least 1, not 0"),
         ({"studies": ["smll"]}, "there is no study 'smll' (studies/smll.yaml does not exist); did you mean"),
         ({"studies": []}, "--config: studies: must not be empty"),
@@ -433,6 +443,21 @@ def test_mistakes_on_the_command_line(lab: Path, overrides: dict[str, object], m
     with pytest.raises(ConfigError) as caught:
         load_workflow("config.yaml", overrides)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "threads",
+        "synchronous",
+        "cluster",
+        "tcp://127.0.0.1:8786",
+        "tls://node-7.site.org:1",
+        "tcp://[fe80::1]:65535",
+    ],
+)
+def test_what_may_compute_an_analysis(lab: Path, choice: str) -> None:
+    assert load_workflow("config.yaml", {"parallelism": {"dask": choice}}).parallelism.dask == choice
 
 
 def test_mistakes_in_the_config_file(lab: Path) -> None:

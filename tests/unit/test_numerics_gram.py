@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dask
 import dask.array
+import dask.threaded
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -24,9 +26,24 @@ def test_streamed_over_chunks_it_is_the_product() -> None:
     assert (found == found.T).all()
 
 
-def test_the_number_of_workers_changes_no_bit() -> None:
-    values = dask.array.from_array(states(700, 300), chunks=(100, 64))
-    assert (gram_matrix(values, chunk=100, workers=1) == gram_matrix(values, chunk=100, workers=3)).all()
+@pytest.mark.parametrize("shape", [(2, 700, 300), (1, 1, 1400, 300), (3, 2, 233, 300), (1400, 300)])
+def test_axes_before_the_last_are_rows_and_tiles_make_the_whole(shape: tuple[int, ...]) -> None:
+    values = states(1400, 300)[: int(np.prod(shape[:-1]))].reshape(shape)
+    lazy = dask.array.from_array(values, chunks=(*(1,) * (len(shape) - 2), 100, 64))
+    found = gram_matrix(lazy, chunk=30)
+    flat = values.reshape(-1, 300)
+    assert found.shape == (len(flat), len(flat))
+    assert np.allclose(found, flat @ flat.T, rtol=1e-13)
+    assert (found == gram_matrix(values, chunk=30)).all()
+
+
+def test_the_scheduler_changes_no_bit() -> None:
+    values = dask.array.from_array(states(1100, 300), chunks=(100, 64))
+    found = []
+    for options in ({"scheduler": dask.threaded.get, "num_workers": 3}, {"scheduler": dask.get}):
+        with dask.config.set(**options):
+            found.append(gram_matrix(values, chunk=30))
+    assert (found[0] == found[1]).all()
 
 
 def test_single_precision_is_close_and_guarded() -> None:

@@ -105,6 +105,9 @@ def run(script, payload, out):
         progress = Progress("small")
         tools["make_progress"] = lambda label: progress
         tools["gpu_slot"] = lambda device, tell: nullcontext()
+    if script in ("analyse", "compare", "figures"):
+        # What computes has no say in a result either.
+        tools["computing"] = lambda here=False: nullcontext()
     threading.setprofile(profile)
     sys.setprofile(profile)
     produce(payload) if payload["stage"] == "publish" else produce({**payload, **tools}, Path(out))

@@ -229,6 +229,15 @@ class Mine(Laboratory):
         return super().command(*where, *arguments, cores=cores)
 
 
+def stores(lab: Laboratory) -> dict[str, int]:
+    """When each store that has a manifest was finished."""
+    root = lab.path("results/store")
+    return {
+        name: (root / name).with_suffix("").joinpath("job.json").stat().st_mtime_ns
+        for name in lab.manifests()
+    }
+
+
 def assemble(folder: Path) -> None:
     """Put the workflow of the repository and the tiny studies into a new folder."""
     folder.mkdir()

@@ -20,7 +20,7 @@ import pytest
 
 from orrery.provenance.manifest import verify
 
-from .conftest import Laboratory, once
+from .conftest import Laboratory, once, stores
 from .processes import alive, command_of, descendants, running, wait_for
 from .table import holds
 
@@ -113,15 +113,6 @@ def digest(found: dict[str, bytes]) -> str:
     for name, content in sorted(found.items()):
         whole.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return whole.hexdigest()
-
-
-def stores(lab: Laboratory) -> dict[str, int]:
-    """When each store that has a manifest was finished."""
-    root = lab.path("results/store")
-    return {
-        name: (root / name).with_suffix("").joinpath("job.json").stat().st_mtime_ns
-        for name in lab.manifests()
-    }
 
 
 def check_nothing_half(lab: Laboratory, whole: dict[str, bytes]) -> None:

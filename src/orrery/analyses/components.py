@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dask
 import numpy as np
 import scipy.linalg
 import xarray as xr
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from orrery.analyses.ensembles import from_reduction, from_trajectory, window_of
 from orrery.config.errors import OrreryError
 from orrery.numerics.gram import scores_from_gram
+from orrery.numerics.parts import Part
 from orrery.numerics.streams import Streams
 
 if TYPE_CHECKING:
@@ -83,18 +85,16 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
             else from_trajectory(source, settings.observable, settings.steps)
         )
         seeds, steps, entries = ensemble.seeds, ensemble.steps, ensemble.states.shape[-1]
-        results = []
-        for index in range(len(seeds)):
-            states = ensemble.states[index, 0].compute(scheduler="synchronous")
-            if np.isfinite(states).all():
-                results.append(principal_components(states, settings.components))
-            else:
-                empty = np.full((len(steps), settings.components), np.nan)
-                results.append((empty, empty[0]))
-    nulls = [
-        principal_components(random_walk(int(seed), len(steps), entries), settings.components)
+        tasks = [
+            dask.delayed(_components_of_states)(Part([ensemble.states[index, 0]]), settings.components)
+            for index in range(len(seeds))
+        ]
+        results = list(dask.compute(*tasks))
+    walks = [
+        dask.delayed(_components_of_walk)(int(seed), len(steps), entries, settings.components)
         for seed in seeds
     ]
+    nulls = dask.compute(*walks)
     drawn = np.unique(np.linspace(0, len(steps) - 1, min(settings.drawn, len(steps))).round().astype(int))
     return xr.Dataset(
         {
@@ -110,3 +110,21 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
         },
         attrs={"entries": int(entries), "steps": len(steps)},
     )
+
+
+def _components_of_states(
+    part: Part, count: int
+) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
+    """Components of one run; NaN where it diverged."""
+    states = part.read()
+    if np.isfinite(states).all():
+        return principal_components(states, count)
+    empty = np.full((len(states), count), np.nan)
+    return empty, empty[0]
+
+
+def _components_of_walk(
+    seed: int, steps: int, entries: int, count: int
+) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
+    """Components of the random walk of one seed."""
+    return principal_components(random_walk(seed, steps, entries), count)

@@ -158,7 +158,7 @@ def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Contex
     """
     from orrery.analyses.koopman_spectra import spectra_of
 
-    return spectra_of(source, settings, workers=context.workers)
+    return spectra_of(source, settings)
 
 
 def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset:

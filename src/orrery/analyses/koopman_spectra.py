@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
 import numpy as np
@@ -19,6 +18,7 @@ from orrery.config.errors import OrreryError
 from orrery.numerics.embedding import check_length
 from orrery.numerics.gram import centred_gram
 from orrery.numerics.matching import distance
+from orrery.numerics.parts import Part
 from orrery.numerics.spectrum import RankError, Spectrum, available_rank
 
 if TYPE_CHECKING:
@@ -61,14 +61,50 @@ class Group:
         return estimator(states, delays, path, wanted)
 
 
-def spectra_of(source: Trajectory | xr.Dataset, settings: Settings, *, workers: int) -> xr.Dataset:
+class Reader(Protocol):
+    """A group that is read when its turn comes, by the task that needs it."""
+
+    def group(self) -> Group:
+        """Read it."""
+
+
+class StatesReader:
+    """A group as states (seed, copy, step, component)."""
+
+    def __init__(self, seed: int, states: Part) -> None:
+        self._seed, self._states = seed, states
+
+    def group(self) -> Group:
+        """Read the states, in float64."""
+        states = np.asarray(self._states.read(), dtype=np.float64)
+        steps, components = states.shape[-2:]
+        flat = states.reshape(-1, steps, components)
+        return Group(self._seed, flat, False, len(flat), steps, components)
+
+
+class GramReader:
+    """A group as the Gram matrix of its states, of which some steps are used."""
+
+    def __init__(self, seed: int, gram: Part, steps: int, places: slice, stacked: int) -> None:
+        self._seed, self._gram, self._steps = seed, gram, steps
+        self._places, self._stacked = places, stacked
+
+    def group(self) -> Group:
+        """Read the matrix."""
+        gram = self._gram.read()
+        runs = len(gram) // self._steps
+        blocks = gram.reshape(runs, self._steps, runs, self._steps)[:, self._places][:, :, :, self._places]
+        return Group(self._seed, blocks, True, runs, blocks.shape[1], self._stacked)
+
+
+def spectra_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dataset:
     """Spectra of all groups of a condition; see :func:`orrery.analyses.koopman.analyse`."""
     if not settings.controls:
         settings = settings.model_copy(update={"stride": 1, "splits": 0, "sweep": Sweep()})
     variants = _variants(settings)
     readers = _groups(source, settings)
     tasks = [dask.delayed(_spectra_of_group)(reader, settings, variants) for _, reader in readers]
-    parts = dask.compute(*tasks, scheduler="threads", num_workers=workers)
+    parts = dask.compute(*tasks)
     stacked = {
         name: (dims, np.stack([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()
     }
@@ -101,7 +137,7 @@ def _variants(settings: Settings) -> list[Variant]:
     return list(dict.fromkeys(found))
 
 
-def _groups(source: Trajectory | xr.Dataset, settings: Settings) -> list[tuple[int, Callable[[], Group]]]:
+def _groups(source: Trajectory | xr.Dataset, settings: Settings) -> list[tuple[int, Reader]]:
     """The groups by their (first) seed; a group is read when its turn comes."""
     if isinstance(source, xr.Dataset):
         if settings.observable:
@@ -115,21 +151,16 @@ def _groups(source: Trajectory | xr.Dataset, settings: Settings) -> list[tuple[i
         ensemble = from_reduction(source, settings.steps)
     else:
         ensemble = from_trajectory(source, settings.observable, settings.steps)
-    seeds, _, steps, components = ensemble.states.shape
+    seeds = len(ensemble.seeds)
     members = [[i] for i in range(seeds)] if settings.group == "seed" else [list(range(seeds))]
 
-    def reader(places: list[int]) -> Callable[[], Group]:
-        def read() -> Group:
-            states = np.asarray(ensemble.states[places].compute(scheduler="synchronous"), dtype=np.float64)
-            flat = states.reshape(-1, steps, components)
-            return Group(int(ensemble.seeds[places[0]]), flat, False, len(flat), steps, components)
-
-        return read
-
-    return [(int(ensemble.seeds[places[0]]), reader(places)) for places in members]
+    return [
+        (seed := int(ensemble.seeds[places[0]]), StatesReader(seed, Part([ensemble.states[places]])))
+        for places in members
+    ]
 
 
-def _gram_groups(source: xr.Dataset, settings: Settings) -> list[tuple[int, Callable[[], Group]]]:
+def _gram_groups(source: xr.Dataset, settings: Settings) -> list[tuple[int, Reader]]:
     if source.attrs["group"] != settings.group:
         raise OrreryError(
             f"koopman: group is '{settings.group}', and the Gram matrices of '{settings.of}' are per "
@@ -138,23 +169,17 @@ def _gram_groups(source: xr.Dataset, settings: Settings) -> list[tuple[int, Call
     steps = source["step"].values
     places = window_of(steps, settings.steps)
 
-    def reader(index: int) -> Callable[[], Group]:
-        def read() -> Group:
-            gram = np.asarray(source["gram"][index].values)
-            runs = len(gram) // len(steps)
-            blocks = gram.reshape(runs, len(steps), runs, len(steps))[:, places][:, :, :, places]
-            seed = int(source["seed"].values[index])
-            return Group(seed, blocks, True, runs, blocks.shape[1], int(source.attrs["components"]))
-
-        return read
-
-    return [(int(seed), reader(index)) for index, seed in enumerate(source["seed"].values)]
+    stacked = int(source.attrs["components"])
+    return [
+        (int(seed), GramReader(int(seed), Part([source["gram"].data[index]]), len(steps), places, stacked))
+        for index, seed in enumerate(source["seed"].values)
+    ]
 
 
 def _spectra_of_group(
-    reader: Callable[[], Group], settings: Settings, variants: list[Variant]
+    reader: Reader, settings: Settings, variants: list[Variant]
 ) -> dict[str, tuple[tuple[str, ...], Any]]:
-    group = reader()
+    group = reader.group()
     shape = (len(settings.delays), len(variants))
     modes = max(variant.rank for variant in variants)
     found: dict[str, tuple[tuple[str, ...], Any]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import dask
 import numpy as np
 import xarray as xr
 
@@ -11,18 +12,17 @@ from orrery.analyses.ensembles import Ensemble
 from orrery.numerics.gram import gram_matrix
 
 
-def as_states(ensemble: Ensemble, tensors: Sequence[str], *, workers: int) -> xr.Dataset:
+def as_states(ensemble: Ensemble, tensors: Sequence[str]) -> xr.Dataset:
     """The states with the dtype in which they were recorded.
 
     Args:
         ensemble: NumPy or Dask states.
         tensors: their names, for the attributes.
-        workers: threads.
 
     Returns:
         ``state(seed, copy, step, component)``.
     """
-    states = ensemble.states.compute(scheduler="threads", num_workers=workers)
+    (states,) = dask.compute(ensemble.states)
     return xr.Dataset(
         {"state": (("seed", "copy", "step", "component"), states)},
         coords=_coordinates(ensemble, ensemble.seeds),
@@ -30,9 +30,7 @@ def as_states(ensemble: Ensemble, tensors: Sequence[str], *, workers: int) -> xr
     )
 
 
-def as_gram(
-    ensemble: Ensemble, tensors: Sequence[str], group: str, *, chunk: int, workers: int
-) -> xr.Dataset:
+def as_gram(ensemble: Ensemble, tensors: Sequence[str], group: str, *, chunk: int) -> xr.Dataset:
     """Gram matrices in float64, streamed over chunks of components.
 
     Args:
@@ -40,7 +38,6 @@ def as_gram(
         tensors: their names, for the attributes.
         group: ``seed``, or ``condition`` for one matrix of all runs.
         chunk: components at a time.
-        workers: threads.
 
     Returns:
         ``gram(seed, row, column)`` with rows (copy, step), run-major; for one matrix of all runs ``seed`` has length 1
@@ -48,12 +45,7 @@ def as_gram(
     """
     count, components = len(ensemble.seeds), ensemble.states.shape[-1]
     members = [slice(0, count)] if group == "condition" else [slice(i, i + 1) for i in range(count)]
-    grams = np.stack(
-        [
-            gram_matrix(ensemble.states[member].reshape(-1, components), chunk=chunk, workers=workers)
-            for member in members
-        ]
-    )
+    grams = np.stack([gram_matrix(ensemble.states[member], chunk=chunk) for member in members])
     seeds = ensemble.seeds if group == "seed" else ensemble.seeds[:1]
     return xr.Dataset(
         {"gram": (("seed", "row", "column"), grams)},

@@ -34,7 +34,9 @@ class Settings(AnalysisSettings):
         "seed", description="one Gram matrix per seed (its copies), or one for all runs of the condition"
     )
     chunk: int = Field(
-        4096, ge=1, description="components multiplied at a time; memory is 8 (N T)^2 + 8 N T chunk bytes"
+        4096,
+        ge=1,
+        description="components multiplied at a time; a task reads four times as many, of 1,024 rows",
     )
 
 
@@ -64,5 +66,5 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
     rows = copies * steps * (seeds if settings.group == "condition" else 1)
     states_are_smaller = ensemble.states.nbytes // (seeds if settings.group == "seed" else 1) <= 8 * rows**2
     if settings.keep == "states" or (settings.keep == "smallest" and states_are_smaller):
-        return as_states(ensemble, settings.tensors, workers=context.workers)
-    return as_gram(ensemble, settings.tensors, settings.group, chunk=settings.chunk, workers=context.workers)
+        return as_states(ensemble, settings.tensors)
+    return as_gram(ensemble, settings.tensors, settings.group, chunk=settings.chunk)

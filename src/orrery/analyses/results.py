@@ -63,4 +63,5 @@ def open_result(path: Path) -> xr.Dataset:
     store = path / NAME
     if not (store / "zarr.json").is_file():
         raise OrreryError(f"{path} holds no result of an analysis; run the job that writes it")
-    return xr.open_zarr(store, consolidated=False, mask_and_scale=False, decode_times=False)
+    # Absolute, for workers of a Dask cluster that run in another folder.
+    return xr.open_zarr(store.absolute(), consolidated=False, mask_and_scale=False, decode_times=False)

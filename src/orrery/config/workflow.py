@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, field_validator
 
 from orrery.config.claims import Scale
 from orrery.config.closed import Closed
 from orrery.config.sections import Count, Device
+from orrery.config.texts import Form
+
+_SCHEDULER = (
+    r"^(threads|synchronous|cluster|(tcp|tls)://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):"
+    r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))$"
+)
+_SCHEDULERS = (
+    "a scheduler of Dask; write threads, synchronous, cluster, or the address of a running one such as "
+    "tcp://127.0.0.1:8786"
+)
 
 _OBJECT_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._-]*[A-Za-z0-9_-])*/?")
 
@@ -20,8 +30,15 @@ class Parallelism(Closed):
     """How much of the machine jobs use; results never depend on it."""
 
     threads: Count = Field(1, description="threads of one analysis job; training uses one")
-    dask: Literal["threads", "synchronous"] = Field(
-        "threads", description="Dask scheduler of an analysis; synchronous for debugging"
+    dask: Annotated[str, Form(_SCHEDULER, _SCHEDULERS)] = Field(
+        "threads",
+        description="what computes an analysis: threads; synchronous, for debugging; cluster, as many worker processes "
+        "as threads; or the address of a running Dask scheduler",
+    )
+    worker_memory: Count | None = Field(
+        None,
+        description="megabytes of each worker of a cluster; where absent, an equal share of what the job has, else "
+        "of what the machine has",
     )
     gpu_slots: Count = Field(1, description="training jobs that share one GPU of this machine at a time")
 

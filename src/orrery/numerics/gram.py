@@ -6,59 +6,104 @@ components, without the states.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dask
-import dask.array
-import dask.threaded
 import numpy as np
 import scipy.linalg
+from dask.delayed import Delayed
 from jaxtyping import Float, Int
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.embedding import check_length
+from orrery.numerics.parts import Part
 from orrery.numerics.spectrum import Spectrum, gram_spectrum
 
 PANEL = 1024
-"""Rows of a panel of the product; fixed, so that the bits do not depend on the number of workers."""
+"""Rows of a panel; each pair of panels is a tile of the product."""
+GROUP = 4
+"""Chunks of components that one task reads and adds up."""
+BRANCHES = 8
+"""Sums that are added to one in the tree. These three are fixed, so that the bits depend on the data alone."""
 
 
 def gram_matrix(
-    states: Float[Any, "row component"], *, chunk: int = 4096, workers: int = 1, single: bool = False
-) -> Float[np.ndarray, "row row"]:
-    """G = S S^T in one pass over chunks of components.
+    states: Float[Any, "*row component"], *, chunk: int = 4096, single: bool = False
+) -> Float[np.ndarray, "rows rows"]:
+    """G = S S^T, tile by tile and over groups of chunks of components.
 
-    Peak memory is 8 rows^2 + 8 rows chunk bytes. Chunks are added in order, panels of rows are independent tasks, so
-    that the result has the same bits for any number of workers.
+    Each task reads two panels of at most 1,024 rows in four chunks of components, whatever the size of the states:
+    about 64 kB chunk for states in float32. Sums of groups are added in a fixed tree, so that the result has the same
+    bits under every scheduler of Dask.
 
     Args:
-        states: NumPy or Dask array; a Dask array is read chunk by chunk.
-        chunk: components at a time.
-        workers: threads.
+        states: NumPy or Dask array; axes before the last are rows, in C order. A Dask array is read chunk by chunk.
+        chunk: components multiplied at a time.
         single: multiply in float32 (sums are float64): for screening only.
+
+    Returns:
+        In float64, ``rows`` being the product of all axes but the last.
     """
-    rows, components = states.shape
+    rows = int(np.prod(states.shape[:-1]))
+    panels = [(first, min(first + PANEL, rows)) for first in range(0, rows, PANEL)]
+    spans = range(0, states.shape[-1], GROUP * chunk)
+    tiles: dict[tuple[int, int], list[Delayed]] = {}
+    for span in spans:
+        parts = [Part(list(_pieces(states, *panel, span, span + GROUP * chunk))) for panel in panels]
+        for i, part in enumerate(parts):
+            for j in range(i + 1):
+                other = parts[j] if j < i else None
+                task = dask.delayed(_product)(part, other, chunk, single)
+                tiles.setdefault((i, j), []).append(task)
     total = np.zeros((rows, rows))
-    kind = np.float32 if single else np.float64
-    for first in range(0, components, chunk):
-        part = states[:, first : first + chunk]
-        if isinstance(part, dask.array.Array):
-            part = part.compute(scheduler=dask.threaded.get, num_workers=workers)
-        block = np.ascontiguousarray(part, dtype=kind)
-        tasks = [_add_panel(total, block, start) for start in range(0, rows, PANEL)]
-        dask.compute(*tasks, scheduler=dask.threaded.get, num_workers=workers)
+    found = dask.compute(*(_sum(products) for products in tiles.values()))
+    for (i, j), tile in zip(tiles, found, strict=True):
+        total[slice(*panels[i]), slice(*panels[j])] = tile
     return np.tril(total) + np.tril(total, -1).T
 
 
-@dask.delayed
-def _add_panel(total: np.ndarray, block: np.ndarray, start: int) -> None:
-    stop = min(start + PANEL, len(total))
-    panel = block[start:stop]
-    # A product of a matrix with its own transpose takes half of the work: NumPy calls BLAS's syrk for it.
-    total[start:stop, start:stop] += panel @ panel.T
-    if start:
-        total[start:stop, :start] += panel @ block[:start].T
+def _pieces(
+    states: Float[Any, "*row component"], first: int, last: int, begin: int, end: int
+) -> Iterator[Float[Any, "piece part"]]:
+    """Some rows of some components, run by run: rows of several runs as one axis would make Dask read whole runs."""
+    *runs, steps, _ = states.shape
+    for place, run in enumerate(np.ndindex(*runs)):
+        low, high = max(first - place * steps, 0), min(last - place * steps, steps)
+        if low < high:
+            yield states[(*run, slice(low, high), slice(begin, end))]
+
+
+def _product(part: Part, other: Part | None, chunk: int, single: bool) -> Float[np.ndarray, "row other"]:
+    """The product of two panels, or of one with itself, over one group of components."""
+    kind: Any = np.float32 if single else np.float64
+    rows = part.read()
+    columns = rows if other is None else other.read()
+    total = np.zeros((len(rows), len(columns)))
+    for first in range(0, rows.shape[1], chunk):
+        left = np.ascontiguousarray(rows[:, first : first + chunk], dtype=kind)
+        # A product of a matrix with its own transpose takes half of the work: NumPy calls BLAS's syrk for it.
+        right = left if other is None else np.ascontiguousarray(columns[:, first : first + chunk], dtype=kind)
+        total += left @ right.T
+    return total
+
+
+def _sum(products: list[Delayed]) -> Delayed:
+    """The tree that adds the products of all groups."""
+    while len(products) > 1:
+        products = [
+            dask.delayed(_add)(products[first : first + BRANCHES])
+            for first in range(0, len(products), BRANCHES)
+        ]
+    return products[0]
+
+
+def _add(products: Sequence[Float[np.ndarray, "row other"]]) -> Float[np.ndarray, "row other"]:
+    # Into a copy: Dask may use the same product again, where a worker is lost.
+    total = products[0].copy()
+    for product in products[1:]:
+        total += product
+    return total
 
 
 def delay_gram(

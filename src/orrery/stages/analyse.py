@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of
-from orrery.stages.sources import open_results, open_trajectory, set_scheduler
+from orrery.stages.sources import open_results, open_trajectory
 
 
 def analyse(payload: Mapping[str, Any], out: Path) -> None:
     """Analyse every condition of the payload; the results of several go to a folder each."""
-    set_scheduler(payload)
     conditions = payload["settings"]["conditions"]
     gathered = payload["name"].endswith("/all") and payload["name"].count("/") == 2
-    for name, described in conditions.items():
-        place = out / name if gathered else out
-        place.mkdir(parents=True, exist_ok=True)
-        _analyse_one(payload, name, described, place)
+    with payload["computing"]():
+        for name, described in conditions.items():
+            place = out / name if gathered else out
+            place.mkdir(parents=True, exist_ok=True)
+            _analyse_one(payload, name, described, place)
 
 
 def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, Any], out: Path) -> None:

@@ -9,21 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orrery.stages.sources import open_sources, set_scheduler, settings_of
+from orrery.stages.sources import open_sources, settings_of
 
 
 def compare(payload: Mapping[str, Any], out: Path) -> None:
     """Write the comparison, where the method has one, as ``result.zarr`` and its numbers as JSON."""
     from orrery.analyses.results import write_result
 
-    set_scheduler(payload)
     module, settings = settings_of(payload)
     sources = open_sources(payload)
     comparison = None
-    if hasattr(module, "compare"):
-        comparison = module.compare(sources, settings)
-        write_result(comparison, out)
-    numbers = module.numbers(comparison, sources, settings) if hasattr(module, "numbers") else []
+    with payload["computing"](here=True):
+        if hasattr(module, "compare"):
+            comparison = module.compare(sources, settings)
+            write_result(comparison, out)
+        numbers = module.numbers(comparison, sources, settings) if hasattr(module, "numbers") else []
     rows = [_plain(asdict(number)) for number in numbers]
     (out / "numbers.json").write_text(json.dumps(rows, indent=1, sort_keys=True))
 

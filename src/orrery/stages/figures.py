@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orrery.provenance.manifest import store_of
-from orrery.stages.sources import open_sources, set_scheduler, settings_of
+from orrery.stages.sources import open_sources, settings_of
 
 
 def draw(payload: Mapping[str, Any], out: Path) -> None:
@@ -18,13 +18,12 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.figures.style import Look, drawing, save
     from orrery.report.figures_page import write_figures_page
 
-    set_scheduler(payload)
     module, settings = settings_of(payload)
     manifests = payload["inputs"].get("comparison", [])
     store = store_of(Path(manifests[0])) if manifests else None
     comparison = open_result(store) if store is not None and (store / "result.zarr").is_dir() else None
     captions = []
-    with drawing(Look.of(payload["settings"]["figures"])):
+    with payload["computing"](here=True), drawing(Look.of(payload["settings"]["figures"])):
         for figure in module.plot(comparison, open_sources(payload), settings):
             save(figure, out)
             captions.append({"name": figure.name, "title": figure.title, "caption": figure.caption})

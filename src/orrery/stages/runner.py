@@ -6,7 +6,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from orrery.provenance.location import bytes_of
 from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
 from orrery.provenance.storage import in_a_sentence
+from orrery.stages.blas import ask_for_one_thread
 
 SHOWN = {
     "figures": (".html", "page.html"),
@@ -25,12 +26,6 @@ SHOWN = {
     "reports": (".html", "page.html"),
 }
 """What Snakemake's own report shows of a stage: ending of the copy beside the manifest, file of the store."""
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 
 def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None]) -> None:
@@ -43,15 +38,16 @@ def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None
     """
 
     def act(payload: Mapping[str, Any], console: int) -> None:
-        # Given to a job and not imported by it: the words of a progress line, which GPU is free and where bytes lie
-        # have no say in a result, and the code of systems counts for the few analyses that ask for one, where the plan
-        # names it.
+        # Given to a job and not imported by it: the words of a progress line, which GPU is free, what computes and
+        # where bytes lie have no say in a result; and the code of systems counts for the few analyses that ask for
+        # one, where the plan names it.
         slots = payload.get("execution", {}).get("gpu_slots", 1)
         tools = {
             "make_progress": partial(make_progress, payload, console),
             "build_system": build_system,
             "gpu_slot": partial(gpu_slot, slots=slots),
             "bytes_of": bytes_of,
+            "computing": partial(computing, payload, getattr(snakemake, "resources", None)),
         }
         produced = run_job(payload, lambda out: produce({**payload, **tools}, out))
         put_beside(Path(payload["target"]), snakemake.output)
@@ -80,6 +76,28 @@ def make_progress(payload: Mapping[str, Any], console: int, label: str) -> Any:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             told.append(Progress(label, os.fdopen(os.dup(console), "w")))
     return Everywhere(*told)
+
+
+def computing(payload: Mapping[str, Any], resources: Any, here: bool = False) -> AbstractContextManager[None]:
+    """Let Dask compute as the config says, inside a ``with``.
+
+    Args:
+        payload: of the job.
+        resources: what Snakemake gave the job; its ``mem_mb`` is shared by the workers of a local cluster.
+        here: compute in this process whatever the config says: for stages that read small results, where
+            a cluster would take longer to start than they take.
+    """
+    from orrery.stages.scheduler import scheduler
+
+    execution = payload["execution"]
+    memory = getattr(resources, "mem_mb", None)
+    return scheduler(
+        "threads" if here and execution["dask"] != "synchronous" else execution["dask"],
+        threads=execution["threads"],
+        worker_memory=execution["worker_memory"],
+        job_memory=memory if isinstance(memory, int) else None,
+        results=Path(payload["results"]),
+    )
 
 
 def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
@@ -130,9 +148,7 @@ def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
 def prepare() -> None:
     """Die with the parent, compute with one thread, find modules beside the studies."""
     die_with_parent()
-    for variable in THREAD_VARIABLES:
-        # Bits of a decomposition depend on the number of threads, so it must not follow --cores.
-        os.environ[variable] = "1"
+    ask_for_one_thread()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 

@@ -69,17 +69,6 @@ def open_sources(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {name: open_results(payload["inputs"][name], name) for name in conditions}
 
 
-def set_scheduler(payload: Mapping[str, Any]) -> None:
-    """Let Dask compute as the config says, in this process, until it ends."""
-    import dask
-    import dask.threaded
-
-    execution = payload["execution"]
-    # As functions: for the name of a scheduler Dask imports its distributed part, half a second in every job.
-    schedulers = {"threads": dask.threaded.get, "synchronous": dask.get}
-    dask.config.set(scheduler=schedulers[execution["dask"]], num_workers=execution["threads"])
-
-
 def settings_of(payload: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the module of the analysis and its settings as an instance of its model."""
     from orrery.config import extensions

@@ -48,6 +48,11 @@ class Source:
     def _zarr(self) -> zarr.Array[Any]:
         return open_array(self._store / self._name)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker of a Dask cluster need not run in the folder that the path starts from.
+        state = {name: value for name, value in self.__dict__.items() if name != "_zarr"}
+        return {**state, "_store": self._store.absolute() if isinstance(self._store, Path) else self._store}
+
     def __getitem__(self, key: Any) -> np.ndarray:
         items = key if isinstance(key, tuple) else (key,)
         items += (slice(None),) * (self.ndim - len(items))
