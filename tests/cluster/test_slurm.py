@@ -105,6 +105,7 @@ def test_snakemake_killed_and_started_again(clone: Any, slurm: Slurm, tmp_path: 
     here = prepare(
         clone, tmp_path / "here", MAPS, descent=("steps: 12, seeds: 4", "steps: 12, segment: 6, seeds: 4")
     )
+    here.replace("studies/descent.yaml", "values: [0.01, 0.02]", "values: [0.01]")
     there = submitting(here, slurm, tmp_path / "there")
     here.build()
     there.path("behave").write_text("rate=0.01/block=000+steps=6-12 pause\n")
@@ -155,7 +156,7 @@ def test_a_mistake_in_the_file_of_the_cluster_is_a_sentence(clone: Any, slurm: S
     there.path("profiles/slurm/site.yaml").write_text("partitions:\n  cpu: {max_memory: 1000}\n")
     outcome = there.snakemake()
     assert outcome.code != 0
-    assert "profiles/slurm/site.yaml:2: partitions.cpu.max_memory: there is no such key" in outcome.err
+    assert "profiles/slurm/site.yaml:2: partitions.cpu.max_memory: is not a known key here; did you mean" in outcome.err
     assert "Traceback" not in outcome.err
     assert not there.submitted()
 
