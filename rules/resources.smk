@@ -12,7 +12,7 @@ def asks(rule, stage):
         if in_arrays(rule):
             return largest_of(stage, attempt)
         target = f"{STORE}/{stage}/{wildcards.name}@{wildcards.digest}.json"
-        return resources_of(PLAN.at(target), attempt)
+        return resources_of(PLAN.at(target), attempt, PLAN.execution)
 
     def asked(name):
         return lambda wildcards, attempt: int(getattr(told(RESULTS, found, wildcards, attempt), name))
@@ -39,7 +39,7 @@ def in_arrays(rule):
 @cache
 def largest_of(stage, attempt):
     """What is enough for every job of a stage."""
-    return largest((job for job in PLAN if job.stage == stage), attempt)
+    return largest((job for job in PLAN if job.stage == stage), attempt, PLAN.execution)
 
 
 def account(wildcards):

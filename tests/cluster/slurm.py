@@ -55,6 +55,7 @@ JobAcctGatherParams=OverMemoryKill
 KillWait=2
 MinJobAge=300
 GresTypes=gpu
+SlurmdParameters=config_overrides
 NodeName=localhost NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=cpu Nodes=localhost Default=YES MaxTime=UNLIMITED State=UP
 PartitionName=gpu Nodes=localhost MaxTime=UNLIMITED State=UP
@@ -100,7 +101,8 @@ class Slurm:
             socket=socket,
             first_port=first,
             second_port=first + 1,
-            cores=cores,
+            # More than there are: jobs of tests wait more than they compute.
+            cores=max(cores, 4),
             memory=memory - 1000,
             gpus=len(GPUS),
         )

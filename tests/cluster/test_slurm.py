@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.workflow.conftest import stores
+from tests.workflow.conftest import Laboratory, stores
 from tests.workflow.processes import running, wait_for
 
 from .conftest import Submitting, prepare
@@ -151,12 +154,52 @@ def test_arrays_ask_for_what_their_largest_member_takes(clone: Any, slurm: Slurm
     assert len({said["ArrayJobId"] for said in members}) == 1
 
 
+def test_analyses_computed_by_dask_workers_that_run_as_slurm_jobs(
+    clone: Any, slurm: Slurm, tmp_path: Path
+) -> None:
+    """The way to a Dask cluster over several nodes: a scheduler and two workers, each submitted, and their address."""
+    here = prepare(clone, tmp_path / "here", "studies: [tiny]\ndevice: cpu\n")
+    here.build("trajectories")
+    there = submitting(here, slurm, tmp_path / "there")
+    here.build()
+    found = tmp_path / "scheduler.json"
+    common = f"--host 127.0.0.1 --no-dashboard --scheduler-file {found}"
+    dask = f"{sys.executable} -m distributed.cli"
+    for what in (
+        f"{dask}.dask_scheduler --port 0 {common}",
+        *[f"{dask}.dask_worker {common} --nthreads 1 --local-directory {tmp_path}"] * 2,
+    ):
+        said = subprocess.run(
+            ["sbatch", "--parsable", "--mem=1500", f"--output={tmp_path}/%j.dask", "--wrap", what],
+            env=there.environment(),
+            cwd=there.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.returncode == 0, said.stderr
+    address = json.loads(wait_for(lambda: found.is_file() and found.read_text()))["address"]
+    there.path("config.yaml").write_text(
+        f"studies: [tiny]\ndevice: cpu\nparallelism: {{dask: '{address}'}}\n"
+    )
+    plain = Laboratory(there.folder)
+    outcome = plain.snakemake("analyses")
+    dask_said = "".join(path.read_text() for path in tmp_path.glob("*.dask"))
+    assert outcome.code == 0, outcome.err + dask_said
+    assert plain.manifests("analyses") == here.manifests("analyses")
+    assert plain.manifests("comparisons") == here.manifests("comparisons")
+    assert dask_said.count("Start worker at") == 2, dask_said
+
+
 def test_a_mistake_in_the_file_of_the_cluster_is_a_sentence(clone: Any, slurm: Slurm, tmp_path: Path) -> None:
     there = submitting(prepare(clone, tmp_path / "here", MAPS), slurm, tmp_path / "there")
     there.path("profiles/slurm/site.yaml").write_text("partitions:\n  cpu: {max_memory: 1000}\n")
     outcome = there.snakemake()
     assert outcome.code != 0
-    assert "profiles/slurm/site.yaml:2: partitions.cpu.max_memory: is not a known key here; did you mean" in outcome.err
+    assert (
+        "profiles/slurm/site.yaml:2: partitions.cpu.max_memory: is not a known key here; did you mean"
+        in outcome.err
+    )
     assert "Traceback" not in outcome.err
     assert not there.submitted()
 

@@ -111,6 +111,16 @@ def test_each_attempt_asks_for_twice_as_much(jobs: dict[str, list[Job]]) -> None
         assert (third.mem_mb, third.runtime) == (4 * first.mem_mb, 4 * first.runtime)
 
 
+def test_workers_of_a_cluster_inside_the_job_have_memory_of_their_own(jobs: dict[str, list[Job]]) -> None:
+    job = jobs["analyses"][0]
+    alone = resources_of(job).mem_mb
+    assert resources_of(job, 1, {"dask": "threads", "threads": 2, "worker_memory": None}).mem_mb == alone
+    assert resources_of(job, 1, {"dask": "cluster", "threads": 2, "worker_memory": None}).mem_mb == 3 * alone
+    assert (
+        resources_of(job, 1, {"dask": "cluster", "threads": 2, "worker_memory": 900}).mem_mb == alone + 1800
+    )
+
+
 def test_a_gpu_is_asked_for_by_training_that_may_use_one(jobs: dict[str, list[Job]]) -> None:
     by_study = {job.study: resources_of(job).gpu for job in jobs["trajectories"]}
     assert by_study == {"mirror-descent": False, "width": True}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import ceil, log10
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from orrery.config import extensions
@@ -35,6 +36,7 @@ SETTLED = {
     "publish": 1000,
 }
 """Megabytes of the stages that read results and no trajectories."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 LEAST_MINUTES = 10
 OPERATIONS_A_SECOND = 4e9
 """Of training on one slow core; a GPU is done sooner."""
@@ -59,12 +61,13 @@ class Resources:
     gpu: bool = False
 
 
-def resources_of(job: Job, attempt: int = 1) -> Resources:
+def resources_of(job: Job, attempt: int = 1, execution: Mapping[str, Any] = NOTHING) -> Resources:
     """Return what a job asks for at its first, second, … attempt.
 
     Args:
         job: of the plan.
         attempt: 1 for the first; each further one asks for twice the memory and twice the time.
+        execution: of the plan; with ``dask: cluster`` an analysis asks for the memory of its workers as well.
     """
     if job.stage == "trajectories":
         megabytes, seconds = _training(job)
@@ -77,12 +80,14 @@ def resources_of(job: Job, attempt: int = 1) -> Resources:
     minutes = max(LEAST_MINUTES, ceil(seconds * SAFETY / 60))
     wants_gpu = job.stage == "trajectories" and job.settings["training"]["device"] != "cpu"
     mem_mb = ceil(megabytes * SAFETY) + (CUDA_MB if wants_gpu else 0)
+    if job.stage == "analyses" and execution.get("dask") == "cluster":
+        mem_mb += execution["threads"] * (execution["worker_memory"] or mem_mb)
     return Resources(mem_mb * times, minutes * times, wants_gpu)
 
 
-def largest(jobs: Iterable[Job], attempt: int = 1) -> Resources:
+def largest(jobs: Iterable[Job], attempt: int = 1, execution: Mapping[str, Any] = NOTHING) -> Resources:
     """Return what is enough for each of some jobs: the members of a job array all get what the first one asks for."""
-    found = [resources_of(job, attempt) for job in jobs]
+    found = [resources_of(job, attempt, execution) for job in jobs]
     return Resources(
         max(one.mem_mb for one in found), max(one.runtime for one in found), any(one.gpu for one in found)
     )
