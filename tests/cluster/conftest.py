@@ -31,8 +31,8 @@ BEHAVE = """    import os
         part, action = line.split()
         met = Path(f"met-{action}")
         if part in payload["target"] and not met.exists():
-            held = b"x" * 1_500_000_000 if action == "memory" else b""
             met.write_text(os.environ.get("SLURM_JOB_ID", ""))
+            held = b"x" * 1_500_000_000 if action == "memory" else b""
             time.sleep(150)
             del held
 """

@@ -190,7 +190,7 @@ def test_a_published_file_that_is_lost_is_published_again(lab: Any) -> None:
 def test_killed_while_it_trains(lab: Any) -> None:
     """SIGKILL of Snakemake alone: the job goes with it, and the next run gives the bytes of one that was left alone."""
     lab.replace(TINY, "slow: {system:", "slow: {training: {steps: 2000, segment: 2000}, system:")
-    tile = "tiny/slow/block=000,steps=0-2000"
+    tile = "tiny/slow/block=000+steps=0-2000"
     with running(lab, "trajectories", cores=1) as begun:
         partial = wait_for(
             lambda: next(lab.path("results/store/trajectories").glob("tiny/*/*.partial/data.zarr*"), None),

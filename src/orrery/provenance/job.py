@@ -105,7 +105,7 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
                     json.dumps({**record, "manifest": content}, indent=1, sort_keys=True)
                 )
             replaced = location_of(store)
-            remote = place_of(f"{payload['name']}@{payload['digest']}", content, place) if place else None
+            remote = place_of(_below_its_stage(payload), content, place) if place else None
             if location_of(partial) not in (remote, replaced):
                 leave_bytes(location_of(partial))  # it was being sent elsewhere
             if remote is None:
@@ -126,6 +126,12 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
             raise
         write_atomically(target, manifest_bytes(content))
     return produced
+
+
+def _below_its_stage(payload: Payload) -> str:
+    """Path of the store below the folder of its stage."""
+    stage = Path(payload["results"]) / "store" / payload["stage"]
+    return str(Path(payload["target"]).with_suffix("").relative_to(stage))
 
 
 def _place(payload: Payload) -> str | None:
