@@ -27,7 +27,8 @@ def test_equal_to_sklearn_on_both_sides(entries: int) -> None:
 
 def test_random_walks_have_cosines_as_components() -> None:
     # Antognini and Sohl-Dickstein, arXiv 1806.08805: shares 6 / (pi k)^2 in high dimension.
-    scores, shares = principal_components(random_walk(0, 200, 20_000), 3)
+    walk = np.concatenate(list(random_walk(0, 200, 20_000)), axis=1)
+    scores, shares = principal_components(walk, 3)
     assert shares == pytest.approx(6 / (np.pi * np.arange(1, 4)) ** 2, rel=0.03)
     cosine = np.cos(np.pi * (np.arange(200) + 0.5) / 200)
     assert abs(np.corrcoef(scores[:, 0], cosine)[0, 1]) > 0.999
@@ -62,3 +63,20 @@ def test_a_diverged_seed_is_left_out() -> None:
     found = analyse(reduction(states), Settings(components=3), CONTEXT)
     said = {number.name: number for number in numbers(None, {"a": found}, Settings())}
     assert said["fraction[a,component=1]"].n == 2
+
+
+def test_a_long_state_is_streamed_with_the_same_result() -> None:
+    import dask.array
+
+    states = np.random.default_rng(1).standard_normal((30, 70_000)).cumsum(axis=0).astype(np.float32)
+    lazy = dask.array.from_array(states, chunks=(10, 20_000))
+    one, other = principal_components(states, 4), principal_components(lazy, 4)
+    assert all((left == right).all() for left, right in zip(one, other, strict=True))
+    oracle = PCA(4, svd_solver="full").fit(states.astype(float))
+    assert np.allclose(one[1], oracle.explained_variance_ratio_)
+
+
+def test_the_walk_beside_a_long_state_has_the_shares_of_theory() -> None:
+    states = np.random.default_rng(2).standard_normal((1, 1, 200, 20_000)).cumsum(axis=2)
+    found = analyse(reduction(states, seeds=[3]), Settings(components=3), CONTEXT)
+    assert found["null_fraction"][0].values == pytest.approx(6 / (np.pi * np.arange(1, 4)) ** 2, rel=0.03)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import dask
 import numpy as np
@@ -12,34 +13,61 @@ from jaxtyping import Float
 
 from orrery.analyses.ensembles import from_reduction, from_trajectory, window_of
 from orrery.config.errors import OrreryError
-from orrery.numerics.gram import scores_from_gram
-from orrery.numerics.parts import Part
+from orrery.numerics.gram import gram_matrix
 from orrery.numerics.streams import Streams
 
 if TYPE_CHECKING:
     from orrery.analyses.principal_components import Settings
     from orrery.trajectory.trajectory import Trajectory
 
+PIECE = 4096
+"""Components of a random walk that are held at a time; fixed, so that the draws depend on the shape alone."""
+
 
 def principal_components(
-    states: Float[np.ndarray, "step component"], count: int
+    states: Float[Any, "step component"], count: int
 ) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
     """Scores of the centred states and shares of the variance; the last score of each component is positive.
+
+    Args:
+        states: NumPy or Dask array; one with more components than steps is streamed over its components.
+        count: components kept.
+
+    Returns:
+        NaN where a state is not finite.
 
     Raises:
         OrreryError: more components than the states span.
     """
+    steps, entries = states.shape
+    if entries > steps:
+        return _from_gram(gram_matrix(states), count)
     centred = np.asarray(states, dtype=np.float64)
+    if not np.isfinite(centred).all():
+        return _nothing(steps, count)
     centred = centred - centred.mean(axis=0)
-    steps, entries = centred.shape
-    if entries <= steps:
-        values, vectors = _leading(centred.T @ centred, count)
-        scores, total = centred @ vectors, float((centred**2).sum())
-    else:
-        gram = centred @ centred.T
-        values, vectors = _leading(gram, count)
-        scores, total = vectors * np.sqrt(values), float(np.trace(gram))
-    return scores * np.where(scores[-1] < 0, -1.0, 1.0), values / total
+    values, vectors = _leading(centred.T @ centred, count)
+    return _signed(centred @ vectors), values / float((centred**2).sum())
+
+
+def _from_gram(
+    gram: Float[np.ndarray, "step step"], count: int
+) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
+    """The same, from the Gram matrix of states that are not centred."""
+    if not np.isfinite(gram).all():
+        return _nothing(len(gram), count)
+    means = gram.mean(axis=0)
+    centred = gram - means - means[:, None] + means.mean()
+    values, vectors = _leading(centred, count)
+    return _signed(vectors * np.sqrt(values)), values / float(np.trace(centred))
+
+
+def _nothing(steps: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((steps, count), np.nan), np.full(count, np.nan)
+
+
+def _signed(scores: Float[np.ndarray, "step mode"]) -> Float[np.ndarray, "step mode"]:
+    return scores * np.where(scores[-1] < 0, -1.0, 1.0)
 
 
 def _leading(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -52,10 +80,15 @@ def _leading(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
 
-def random_walk(seed: int, steps: int, entries: int) -> Float[np.ndarray, "step component"]:
-    """A Gaussian random walk that starts at zero; keyed by (probe, seed) and its shape."""
-    generator = Streams().generator("probe", seed, "random-walk", (steps, entries))
-    return np.cumsum(generator.standard_normal((steps, entries)), axis=0)
+def random_walk(seed: int, steps: int, entries: int) -> Iterator[Float[np.ndarray, "step component"]]:
+    """A Gaussian random walk that starts near zero, 4,096 components at a time.
+
+    Each piece is keyed by (probe, seed), its shape and its place.
+    """
+    for first in range(0, entries, PIECE):
+        shape = (steps, min(PIECE, entries - first))
+        generator = Streams().generator("probe", seed, "random-walk", shape, first)
+        yield np.cumsum(generator.standard_normal(shape), axis=0)
 
 
 def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dataset:
@@ -75,9 +108,7 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
         results = []
         for index in range(len(seeds)):
             gram = source["gram"][index].values[: len(all_steps), : len(all_steps)][places, places]
-            scores, shares = scores_from_gram(gram, np.arange(len(steps)), settings.components)
-            scores = scores - scores.mean(axis=0)
-            results.append((scores * np.where(scores[-1] < 0, -1.0, 1.0), shares))
+            results.append(_from_gram(gram, settings.components))
     else:
         ensemble = (
             from_reduction(source, settings.steps)
@@ -85,11 +116,10 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
             else from_trajectory(source, settings.observable, settings.steps)
         )
         seeds, steps, entries = ensemble.seeds, ensemble.steps, ensemble.states.shape[-1]
-        tasks = [
-            dask.delayed(_components_of_states)(Part([ensemble.states[index, 0]]), settings.components)
+        results = [
+            principal_components(ensemble.states[index, 0], settings.components)
             for index in range(len(seeds))
         ]
-        results = list(dask.compute(*tasks))
     walks = [
         dask.delayed(_components_of_walk)(int(seed), len(steps), entries, settings.components)
         for seed in seeds
@@ -112,19 +142,13 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
     )
 
 
-def _components_of_states(
-    part: Part, count: int
-) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
-    """Components of one run; NaN where it diverged."""
-    states = part.read()
-    if np.isfinite(states).all():
-        return principal_components(states, count)
-    empty = np.full((len(states), count), np.nan)
-    return empty, empty[0]
-
-
 def _components_of_walk(
     seed: int, steps: int, entries: int, count: int
 ) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, " mode"]]:
     """Components of the random walk of one seed."""
-    return principal_components(random_walk(seed, steps, entries), count)
+    if entries <= steps:
+        return principal_components(np.concatenate(list(random_walk(seed, steps, entries)), axis=1), count)
+    gram = np.zeros((steps, steps))
+    for piece in random_walk(seed, steps, entries):
+        gram += piece @ piece.T
+    return _from_gram(gram, count)
