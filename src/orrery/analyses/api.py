@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from orrery.systems.system import System
+    from orrery.systems.system import Runs, State, System
 
 
 class AnalysisSettings(Closed):
@@ -38,12 +38,30 @@ class Context:
         axes: its place on the axes of a grid, e.g. ``{"width": 40}``; empty for named conditions.
         workers: threads that the analysis may use; results must not depend on it.
         system: builds the system of the condition, for analyses that iterate or differentiate it.
+        replay: opens the runs of the condition for being iterated again from their checkpoints, bit for bit, one
+            :class:`Replayed` for each set of runs that were trained together. Of a module with ``REPLAYS = True``.
     """
 
     condition: str
     axes: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 1
     system: Callable[[], System] | None = None
+    replay: Callable[[], Sequence[Replayed]] | None = None
+
+
+class Replayed(Protocol):
+    """Runs that were trained together; ``orrery.training.replay`` has the one that there is.
+
+    Attributes:
+        system: their system, on the CPU.
+        runs: seed and copy of each.
+    """
+
+    system: System
+    runs: Runs
+
+    def states(self, first: int, last: int) -> Iterator[tuple[int, State]]:
+        """Step and state of all runs, from step ``first`` to step ``last``, both included."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.templates import templates
-from orrery.plan.tiles import Block, Tile, segments
+from orrery.plan.tiles import Block, Segment, Tile, segments
 from orrery.plan.trajectories import copies_read, seeds_read, system_entries, training_settings
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class AnalysisPlanner:
                         inputs={
                             condition.name: self._read(name, condition, members),
                             **self._system_inputs(module, [condition]),
+                            **self._checkpoints(name, module, [(condition, members)]),
                         },
                         extra=self._code(module, [condition]),
                     )
@@ -147,6 +148,9 @@ class AnalysisPlanner:
                     for condition in conditions
                 },
                 **self._system_inputs(module, conditions),
+                **self._checkpoints(
+                    name, module, [(condition, blocks[condition.name]) for condition in conditions]
+                ),
             },
             extra=self._code(module, conditions),
         )
@@ -172,7 +176,7 @@ class AnalysisPlanner:
             "axes": dict(condition.axes),
             **self._bounds(name, condition, members),
         }
-        if getattr(module, "USES_SYSTEM", False):
+        if _uses_system(module):
             described["system"] = training_settings(condition)
         return described
 
@@ -205,16 +209,38 @@ class AnalysisPlanner:
 
     def _code(self, module: ModuleType, conditions: list[Condition]) -> tuple[str, ...]:
         entries = [f"{module.__name__}:{part}" for part in ("Settings", "analyse") if hasattr(module, part)]
-        if getattr(module, "USES_SYSTEM", False):
+        if _uses_system(module):
             entries.append("orrery.training.build:build_system")
+            if getattr(module, "REPLAYS", False):
+                entries.append("orrery.training.replay:replay_of")
             for condition in conditions:
                 entries += [entry for entry in system_entries(condition) if entry not in entries]
         return tuple(entries)
 
     def _system_inputs(self, module: ModuleType, conditions: list[Condition]) -> dict[str, tuple[Job, ...]]:
-        if not getattr(module, "USES_SYSTEM", False):
+        if not _uses_system(module):
             return {}
         return {f"dataset of {condition.name}": self._datasets[condition.name] for condition in conditions}
+
+    def _checkpoints(
+        self, name: str, module: ModuleType, conditions: list[tuple[Condition, tuple[Block, ...]]]
+    ) -> dict[str, tuple[Job, ...]]:
+        """The jobs whose checkpoints a replay may start from: those that are read, and the segment before them."""
+        if not getattr(module, "REPLAYS", False):
+            return {}
+        found = {}
+        for condition, members in conditions:
+            first, _ = self._settings(name, condition).steps or (0, 0)
+            length = condition.training.segment
+            before = Segment(*((first - 1) // length * length + end for end in (-length, 0)))
+            jobs = self._tiles_of(name, condition, members)
+            found[f"checkpoints of {condition.name}"] = jobs + tuple(
+                job
+                for block in members
+                for tile, job in self._tiles[condition.name][block].items()
+                if tile.segment == before
+            )
+        return found
 
     def _sources(self, name: str, module: ModuleType) -> dict[str, tuple[Job, ...]]:
         """What comparisons and figures read, by condition: results, or trajectories if the method says so."""
@@ -285,6 +311,11 @@ class AnalysisPlanner:
 
 def _entries(module: ModuleType, *parts: str) -> tuple[str, ...]:
     return tuple(f"{module.__name__}:{part}" for part in parts if hasattr(module, part))
+
+
+def _uses_system(module: ModuleType) -> bool:
+    """Whether an analysis builds the system; one that replays does."""
+    return getattr(module, "USES_SYSTEM", False) or getattr(module, "REPLAYS", False)
 
 
 def _scope(module: ModuleType, settings: Any) -> str:

@@ -40,6 +40,7 @@ def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, 
         axes=described["axes"],
         workers=payload["execution"]["threads"],
         system=_system(payload, name, described),
+        replay=_replay(payload, name, described),
     )
     write_result(module.analyse(source, settings, context), out)
 
@@ -48,7 +49,18 @@ def _system(payload: Mapping[str, Any], name: str, described: Mapping[str, Any])
     """A function that builds the system of the condition, for the analyses that ask for one."""
     if "system" not in described:
         return None
+    return partial(payload["build_system"], described["system"], _dataset(payload, name))
 
+
+def _replay(payload: Mapping[str, Any], name: str, described: Mapping[str, Any]) -> Callable[[], Any] | None:
+    """A function that opens the runs of the condition for being iterated again, for the analyses that ask for it."""
+    manifests = payload["inputs"].get(f"checkpoints of {name}")
+    if not manifests:
+        return None
+    folders = [payload["bytes_of"](store_of(Path(manifest))) for manifest in manifests]
+    return partial(payload["open_replay"], described["system"], _dataset(payload, name), folders)
+
+
+def _dataset(payload: Mapping[str, Any], name: str) -> Path | None:
     manifests = payload["inputs"][f"dataset of {name}"]
-    dataset = store_of(Path(manifests[0])) if manifests else None
-    return partial(payload["build_system"], described["system"], dataset)
+    return store_of(Path(manifests[0])) if manifests else None

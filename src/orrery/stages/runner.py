@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ def run_script(snakemake: Any, produce: Callable[[Mapping[str, Any], Path], None
         tools = {
             "make_progress": partial(make_progress, payload, console),
             "build_system": build_system,
+            "open_replay": open_replay,
             "gpu_slot": partial(gpu_slot, slots=slots),
             "bytes_of": bytes_of,
             "computing": partial(computing, payload, getattr(snakemake, "resources", None)),
@@ -107,6 +108,13 @@ def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
     from orrery.training.build import build_system as build
 
     return build(condition, dataset, torch.device("cpu"))
+
+
+def open_replay(condition: Mapping[str, Any], dataset: Path | None, folders: Sequence[Any]) -> Any:
+    """Open runs for being iterated again, for an analysis that asks for it."""
+    from orrery.training.replay import replay_of
+
+    return replay_of(condition, dataset, folders)
 
 
 def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) -> None:

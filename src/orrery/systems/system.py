@@ -89,6 +89,7 @@ class System:
         byproducts: names of what ``advance`` returns beside the state.
         clock: what ``t`` itself, beside the batch, brings into ``advance``: at two steps of equal values the same
             state and batch give the same. ``None`` where that is not known. It lets a GPU replay a step.
+        differentiable: whether ``advance`` has a derivative almost everywhere.
     """
 
     components: tuple[Component, ...]
@@ -101,6 +102,7 @@ class System:
     metrics: Mapping[str, Callable[[State], Float[torch.Tensor, " run"]]] = field(default_factory=dict)
     byproducts: tuple[str, ...] = ("loss",)
     clock: Callable[[int], Hashable] | None = None
+    differentiable: bool = True
 
     def step(self, state: State, batch: Batch, t: int) -> State:
         """The map itself: the state after step ``t``."""

@@ -1,0 +1,113 @@
+"""Iterate a stretch of recorded runs again, bit for bit, for what was not stored: tangents, dense windows, activations.
+
+A replay starts at the last checkpoint before the stretch, or at the start of the runs, and steps all runs of a tile at
+once, as they were trained: a product of matrices may have other bits for another number of runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from orrery.config.errors import OrreryError
+from orrery.numerics.streams import Streams
+from orrery.systems.system import Runs, System
+from orrery.training.block import read_state
+from orrery.training.build import build_system
+from orrery.training.copies import perturb_copies
+from orrery.training.device import make_repeatable
+
+if TYPE_CHECKING:
+    from orrery.systems.system import State
+    from orrery.trajectory.place import Place
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """Runs that were trained together, ready to be iterated again.
+
+    Attributes:
+        system: the system of the condition, on the CPU, in the precision of the training.
+        runs: seed and copy of each run.
+        starts: where iteration may start, by step: a checkpoint, or ``None`` for the start of the runs.
+        perturbation: how the copies differ at the start.
+        streams: of the condition.
+    """
+
+    system: System
+    runs: Runs
+    starts: Mapping[int, Place | None]
+    perturbation: Mapping[str, Any]
+    streams: Streams
+
+    def state(self, step: int) -> State:
+        """The state of all runs after ``step``, the bits that training had there.
+
+        Raises:
+            OrreryError: no start lies at or before this step, or a checkpoint is damaged.
+        """
+        return next(iter(self.states(step, step)))[1]
+
+    def states(self, first: int, last: int) -> Iterator[tuple[int, State]]:
+        """The states after the steps ``first`` to ``last``, one after the other, each with its step.
+
+        Runs that diverged go on as they come: infinite, then NaN.
+
+        Raises:
+            OrreryError: no start lies at or before ``first``, or a checkpoint is damaged.
+        """
+        before = [step for step in self.starts if step <= first]
+        if not before:
+            raise OrreryError(
+                f"a replay from step {first} needs a checkpoint at or before it; there is none before step "
+                f"{min(self.starts, default=0)}"
+            )
+        t = max(before)
+        place = self.starts[t]
+        with torch.no_grad():
+            if place is None:
+                start = self.system.initial(self.runs)
+                state = perturb_copies(
+                    start, self.system.components, self.runs, self.perturbation, self.streams
+                )
+            else:
+                state, _, _ = read_state(place, t, torch.device("cpu"))
+            while True:
+                if t >= first:
+                    yield t, state
+                if t >= last:
+                    return
+                state = self.system.step(state, self.system.batch(self.runs, t), t)
+                t += 1
+
+
+def replay_of(condition: Mapping[str, Any], dataset: Path | None, folders: Sequence[Place]) -> list[Orbit]:
+    """The orbits of a condition: one for each tile of seeds and copies.
+
+    Args:
+        condition: ``system``, ``training``, ``streams``, ``copies`` as plain JSON, validated.
+        dataset: store of the dataset, or ``None``.
+        folders: what training wrote, all segments that may be started from; each with ``data.zarr`` and
+            ``checkpoint.zarr``.
+
+    Raises:
+        OrreryError: the settings do not fit together.
+    """
+    make_repeatable()
+    system = build_system(condition, dataset, torch.device("cpu"))
+    starts: dict[Runs, dict[int, Place | None]] = {}
+    for folder in folders:
+        about = json.loads((folder / "data.zarr" / "zarr.json").read_text())["attributes"]
+        runs = Runs(tuple(about["seeds"]), tuple(about["copies"]))
+        found = starts.setdefault(runs, {0: None})
+        checkpoint = folder / "checkpoint.zarr"
+        found[json.loads((checkpoint / "zarr.json").read_text())["attributes"]["step"]] = checkpoint
+    streams = Streams(condition.get("streams"))
+    return [
+        Orbit(system, runs, places, condition.get("copies") or {}, streams) for runs, places in starts.items()
+    ]

@@ -1,0 +1,54 @@
+"""A replay has the bits of the training, from the start and from every checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.unit.test_training_block import condition, iris, train
+
+from orrery.config.errors import OrreryError
+from orrery.systems.tangents import packed
+from orrery.training.replay import replay_of
+from orrery.trajectory.trajectory import Trajectory
+
+__all__ = ["iris"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_step_again_bit_for_bit(tmp_path: Path, iris: Path, dtype: str) -> None:
+    given = condition(training={"dtype": dtype})
+    train(tmp_path / "a", iris, given, last=10)
+    train(tmp_path / "b", iris, given, first=10, last=20, previous=tmp_path / "a")
+    stored = Trajectory.open([tmp_path / "a" / "data.zarr", tmp_path / "b" / "data.zarr"]).array()
+    for folders, first in (([tmp_path / "a", tmp_path / "b"], 7), ([tmp_path / "b", tmp_path / "a"], 14)):
+        (orbit,) = replay_of(given, iris, folders)
+        assert (orbit.runs.seeds, orbit.runs.copies) == ((3, 3, 5, 5), (0, 1, 0, 1))
+        steps = []
+        for step, state in orbit.states(first, 18):
+            steps.append(step)
+            assert torch.equal(
+                packed(state, orbit.system.components), torch.from_numpy(stored.sel(step=step).values)
+            )
+        assert steps == list(range(first, 19))
+
+
+def test_a_replay_starts_at_the_last_checkpoint_before(tmp_path: Path, iris: Path) -> None:
+    given = condition(training={"dtype": "float64"})
+    train(tmp_path / "a", iris, given, last=10)
+    (orbit,) = replay_of(given, iris, [tmp_path / "a"])
+    called = []
+    step = orbit.system.advance
+    object.__setattr__(orbit.system, "advance", lambda *args: called.append(args[2]) or step(*args))
+    orbit.state(12)
+    assert called == [10, 11]
+
+
+def test_without_a_checkpoint_before_it_is_one_sentence(tmp_path: Path, iris: Path) -> None:
+    given = condition(training={"dtype": "float64"})
+    train(tmp_path / "a", iris, given, last=10)
+    (orbit,) = replay_of(given, iris, [tmp_path / "a"])
+    del orbit.starts[0]
+    with pytest.raises(OrreryError, match="needs a checkpoint at or before it; there is none before step 10"):
+        orbit.state(4)
