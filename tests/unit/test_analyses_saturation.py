@@ -56,7 +56,13 @@ def flowers() -> Dataset:
         return points.astype(np.float32), labels
 
     (train, train_labels), (test, test_labels) = part(COUNTS), part((11, 10, 9))
-    return Dataset(train, train_labels, test, test_labels, ("a", "b", "c"))
+    return Dataset(
+        train_inputs=train,
+        train_labels=train_labels,
+        test_inputs=test,
+        test_labels=test_labels,
+        class_names=("a", "b", "c"),
+    )
 
 
 def saturated(system: System) -> dict[str, torch.Tensor]:

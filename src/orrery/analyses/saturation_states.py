@@ -121,7 +121,9 @@ def layers(states: dict[str, Any], of: Reducible) -> Layers:
         )
 
 
-def recorded(source: Trajectory, places: slice | Int[np.ndarray, " step"]) -> dict[str, Float[np.ndarray, "run step ..."]]:
+def recorded(
+    source: Trajectory, places: slice | Int[np.ndarray, " step"]
+) -> dict[str, Float[np.ndarray, "run step ..."]]:
     """The weights of the originals at some of the recorded steps."""
     originals = source.select(copies=[0])
     return {name: np.asarray(originals.tensor(name)[:, places].values) for name in TENSORS}

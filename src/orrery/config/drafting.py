@@ -25,7 +25,7 @@ class Draft:
 
     Attributes:
         name: its name; empty for the study itself, which stands in where no condition could be made.
-        axes: its place on the axes of a grid.
+        axes: its place on the axes of a grid, or on those that a named condition gives.
         data: what each section says, the study's settings and the condition's laid over each other.
         places: where that was written.
     """
@@ -81,7 +81,7 @@ class Drafter:
         layers = (Written(self.document, (*prefix, *key)) for prefix in self.prefixes)
         # a section that a condition sets to null is the study's no more; a dataset can be dropped so
         data = deep_merge(base, over or {})
-        yield Draft(name, {}, data, self.places.over(*layers))
+        yield Draft(name, dict((over or {}).get("axes") or {}), data, self.places.over(*layers))
 
     def _grid(self, data: Any, base: Mapping[str, Any]) -> Iterable[Draft]:
         key: Key = ("conditions", "grid")

@@ -89,6 +89,7 @@ def _study() -> Schema:
         )
         for section, schema in _sections(models_of, part=True).items()
     }
+    override["axes"] = definitions["Override"]["properties"]["axes"]
     definitions["condition"] = {
         "description": "what this condition changes; everything else is that of the study",
         "anyOf": [
