@@ -68,7 +68,7 @@ SMALL: dict[str, Any] = {
     "title": "t",
     "system": {"kind": "mine.system", "anything": 1},
     "training": {"steps": 3, "seeds": {"count": 2}},
-    "conditions": {"base": None, "other": {"axes": {"steps": 2}, "training": {"steps": 2}}},
+    "conditions": {"base": None, "other": {"axes": {"x": 2}, "system": {"more": 2}}},
     "analyses": {"a": {"method": "mine.analysis", "anything": 2}},
 }
 
