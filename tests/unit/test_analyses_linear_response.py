@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from tests.unit.analysis_examples import Part
 
 from orrery.analyses.api import Context
 from orrery.analyses.linear_response import Settings, analyse, compare, numbers, plot
 from orrery.config.errors import OrreryError
 from orrery.trajectory.trajectory import Trajectory
 from orrery.trajectory.writer import Writer
-from tests.unit.analysis_examples import Part
 
 DIRECTIONS = np.array([[0.0, 0.0], [1.0, -0.5], [0.25, 1.0]])
 STEPS = 30

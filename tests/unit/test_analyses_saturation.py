@@ -156,37 +156,26 @@ def test_the_plateau_is_where_no_unit_is_at_one(found: xr.Dataset) -> None:
     assert published["largest-distance[eta,rate=5.9]"] < 1e-6 < published["least-distance[eta,rate=5.93]"]
 
 
-def test_exponents_are_those_of_the_whole_network(found: xr.Dataset, tmp_path: Path) -> None:
-    """The tangent map of all 27 weights, by its Jacobian, has the two exponents of the map and is neutral elsewhere."""
-    from orrery.systems.tangents import jacobian
-
+def test_exponents_are_those_of_the_whole_network(tmp_path: Path) -> None:
+    """The tangent map of all 27 weights has the two exponents of the map and is neutral elsewhere."""
     described = condition()
     system = build_system(described, flowers(), torch.device("cpu"))
-    state = saturated(system)
-    runs = Runs(tuple(range(len(ONES))), (0,) * len(ONES))
-    batch = system.batch(runs, 0)
-    first = STEPS - SMALL["window"] + 1
-    frame = torch.linalg.qr(
-        torch.randn(
-            len(ONES),
-            system.size,
-            system.size,
-            dtype=torch.float64,
-            generator=torch.Generator().manual_seed(0),
-        )
-    )[0]
-    logs = torch.zeros(len(ONES), system.size, dtype=torch.float64)
-    for step in range(STEPS):
-        if step >= first:
-            frame, triangle = torch.linalg.qr(jacobian(system, state, batch, step) @ frame)
-            logs += triangle.diagonal(dim1=1, dim2=2).abs().log()
-        state = system.step(state, batch, step)
-    whole = np.sort((logs / (STEPS - first)).numpy(), axis=1)
+    source = recorded(tmp_path / "data.zarr", saturated(system), system, described)
+    settings = Settings.model_validate({**SMALL, "tangents": {"align": 60, "steps": 40}})
+    result = analyse(source, settings, context(system))
+    published = {one.name: one.value for one in numbers(None, {"eta": result}, settings)}
+    assert result.sizes["direction"] == 27
+    # Between neutral directions and the map's the frame turns by what they differ in, 60 steps of it.
+    assert published["exponent-difference-any[eta]"] < 1e-3
     for run in range(len(ONES)):
-        moving = np.delete(found["exponent"].values[run], np.argmin(np.abs(found["exponent"].values[run])))
-        extremes = np.sort(whole[run])[np.argsort(-np.abs(whole[run]))[:2]]
-        # a random frame aligns within the window: an error of order 1/window
-        assert np.sort(extremes) == pytest.approx(np.sort(moving), abs=0.05)
+        whole, of_map = (result[name].values[run] for name in ("network_exponent", "map_exponent"))
+        assert whole[0] == pytest.approx(of_map[0], abs=1e-6)
+        # On the plateau the two exponents differ by .07 only: the frame turns by e^(-.07 x 60).
+        assert whole[-1] == pytest.approx(of_map[-1], abs=1e-3)
+        assert np.sum(np.abs(whole) > 1e-3) == 2
+    wrong = result.assign(map_exponent=result["map_exponent"] * 0.9)
+    published = {one.name: one.value for one in numbers(None, {"eta": wrong}, settings)}
+    assert published["exponent-difference-any[eta]"] > 0.02
 
 
 def test_what_is_not_saturated_and_what_changes_is_told_apart(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ class Diagram(Closed):
         return self
 
 
+class Tangents(Closed):
+    """The exponents of the whole network, all of them, over the last steps."""
+
+    align: int = Field(100, ge=0, description="steps before these, in which the frame turns")
+    steps: int = Field(100, ge=1, description="last steps over which growth is averaged")
+
+
 class Settings(AnalysisSettings):
     """What counts as saturated, and as the same pattern."""
 
@@ -77,6 +84,9 @@ class Settings(AnalysisSettings):
         (), description="effective rates at which the fixed point is left at a small distance"
     )
     distance: float = Field(1e-6, gt=0, description="that distance")
+    tangents: Tangents | None = Field(
+        None, description="exponents of the whole network beside those of the map; none where absent"
+    )
     moments: int = Field(
         200, ge=2, description="places of the whole course at which units at one are counted"
     )
@@ -98,6 +108,9 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         starts, ``period(seed)`` (0: none). ``error(seed, lag)``: distance of the two losses at a lag from a common
         start, ``horizon`` steps before the last. ``exponent(seed, index)`` of the reduced map along the logits of the
         network in the window, per step, largest first, with ``sum_rule(seed)``.
+
+        With ``tangents`` also ``network_exponent(seed, direction)`` of all weights by their tangent map, and
+        ``map_exponent(seed, index)`` over the same steps, both largest first.
 
         Over the whole course: ``moment_ones(seed, moment)``, ``moment_deviation(seed, moment)``, and
         ``course(seed, moment, side)``, least and largest loss between two moments, NaN where no loss was recorded.

@@ -179,6 +179,8 @@ def _exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
                 values,
                 "exponent of the reduced map along the logits of the network, per step, largest first",
             )
+    if "network_exponent" in source:
+        yield from _beside_the_network(name, source, kept)
     yield Number(
         f"neutral-exponent[{name}]",
         _largest(np.abs(exponents[kept]).min(axis=1)),
@@ -191,6 +193,38 @@ def _exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
         n=int(kept.sum()),
         description="largest distance of the sum of the exponents from the mean of ln |det J|",
     )
+
+
+def _beside_the_network(name: str, source: xr.Dataset, kept: np.ndarray) -> Iterator[Number]:
+    """The reduced map has as many exponents as classes; all others of the network are zero."""
+    network, of_map = source["network_exponent"].values[kept], source["map_exponent"].values[kept]
+    among = np.zeros_like(network)
+    among[:, : of_map.shape[1]] = of_map
+    expected = -np.sort(-among, axis=1)
+    yield _mean(
+        f"network-exponent[{name},index=0]",
+        network[:, 0],
+        "largest exponent of all weights over the last steps",
+    )
+    yield _mean(
+        f"network-exponent[{name},index=last]",
+        network[:, -1],
+        "smallest exponent of all weights over the last steps",
+    )
+    yield _mean(
+        f"map-exponent[{name},index=0]", of_map[:, 0], "largest exponent of the map over the same steps"
+    )
+    yield _mean(
+        f"map-exponent[{name},index=last]", of_map[:, -1], "smallest exponent of the map over the same steps"
+    )
+    for words, columns in (("largest", slice(0, 1)), ("smallest", slice(-1, None)), ("any", slice(None))):
+        yield Number(
+            f"exponent-difference-{words}[{name}]",
+            _largest(np.abs(network - expected)[:, columns].ravel()),
+            n=int(kept.sum()),
+            description=f"distance of {words} exponent of all weights from that of the reduced map with zeros beside "
+            "it, the largest over runs",
+        )
 
 
 def _of_the_map(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Number]:

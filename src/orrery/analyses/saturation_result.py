@@ -6,18 +6,23 @@ import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 import xarray as xr
 
 from orrery.analyses.saturation_states import Layers, Reducible, layers, recorded, reducible, state_of
 from orrery.config.errors import OrreryError
 from orrery.numerics import softmax_map
 from orrery.numerics.streams import Streams
+from orrery.numerics.tangent_frames import log_growth, positive_qr
+from orrery.systems.system import Runs
+from orrery.systems.tangents import push
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orrery.analyses.api import Context
-    from orrery.analyses.saturation import Diagram, Settings
+    from orrery.analyses.saturation import Diagram, Settings, Tangents
+    from orrery.systems.system import System
     from orrery.trajectory.trajectory import Trajectory
 
 LEFT = 5000
@@ -53,6 +58,10 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
         {**_saturation(runs, of.rate, settings), **accuracies, **_course(source, of, settings)},
         coords={"seed": source.seeds},
     )
+    if settings.tangents is not None:
+        found = found.assign(_whole(system, weights, source, settings.tangents)).assign(
+            _map_over_the_same(runs, found["effective_rate"].values, settings.tangents)
+        )
     beside = _reduced(runs, found["effective_rate"].values, of.fractions, settings, source.seeds)
     return found.assign({**beside, **_of_the_map(of.fractions, settings)}).assign_attrs(rate=of.rate)
 
@@ -68,6 +77,11 @@ def _window(source: Trajectory, settings: Settings) -> slice:
         raise OrreryError(
             "saturation: the reduced map is followed step by step; record every step (record.steps: {every: 1}) at "
             "least over the window"
+        )
+    if settings.tangents is not None and settings.tangents.align + settings.tangents.steps >= settings.window:
+        raise OrreryError(
+            f"saturation: tangents: {settings.tangents.align} and {settings.tangents.steps} steps do not fit into the "
+            f"window of {settings.window}; write fewer, or a larger 'window'"
         )
     if settings.horizon >= settings.window:
         raise OrreryError(
@@ -131,6 +145,34 @@ def _attractors(
     logits = softmax_map.after(starts.reshape(-1, len(fractions)) * rate, rate, fractions, settings.transient)
     low, high = softmax_map.extremes(logits, rate, fractions, settings.window)
     return np.stack([low, high], axis=1).reshape(len(seeds), settings.starts, 2)
+
+
+def _whole(
+    system: System, weights: dict[str, np.ndarray], source: Trajectory, chosen: Tangents
+) -> dict[str, tuple]:
+    """Exponents of all weights along the recorded states, by QR."""
+    last = next(iter(weights.values())).shape[1] - 1
+    first = last - chosen.align - chosen.steps
+    runs = Runs(tuple(source.seeds), (0,) * len(source.seeds))
+    start = _normal(0, (system.size, system.size), "frame")
+    frame = positive_qr(torch.from_numpy(start).expand(len(source.seeds), -1, -1))[0]
+    logs = torch.zeros((len(source.seeds), system.size), dtype=torch.float64)
+    for place in range(first, last):
+        step = source.steps[place - last - 1]
+        state = {name: torch.from_numpy(values[:, place].copy()) for name, values in weights.items()}
+        moved = push(system, state, system.batch(runs, step), step, frame.transpose(1, 2))
+        frame, factor = positive_qr(moved.transpose(1, 2))
+        if place >= first + chosen.align:
+            logs += log_growth(factor)
+    return {
+        "network_exponent": (("seed", "direction"), -np.sort(-(logs / chosen.steps).numpy(), axis=1)),
+    }
+
+
+def _map_over_the_same(runs: Sequence[Layers], rates: np.ndarray, chosen: Tangents) -> dict[str, tuple]:
+    logits = np.array([run.logits for run in runs])[:, -(chosen.align + chosen.steps + 1) :]
+    exponents, _ = softmax_map.exponents_along(logits, rates[:, None], chosen.align)
+    return {"map_exponent": (("seed", "index"), exponents)}
 
 
 def _of_the_map(fractions: np.ndarray, settings: Settings) -> dict[str, tuple]:

@@ -110,7 +110,7 @@ def jacobian(
 
 
 def exponents_along(
-    path: Float[np.ndarray, "row time class"], rate: float | Float[np.ndarray, "row 1"]
+    path: Float[np.ndarray, "row time class"], rate: float | Float[np.ndarray, "row 1"], align: int = 0
 ) -> tuple[Float[np.ndarray, "row class"], Float[np.ndarray, " row"]]:
     """Exponents of the map along given paths by QR, every step of which is differentiated but the last.
 
@@ -119,6 +119,7 @@ def exponents_along(
     Args:
         path: logits; they need not be an orbit of the map (those of a network are one up to its saturation).
         rate: effective rate of each row.
+        align: first steps that only turn the frame, and count for nothing.
 
     Returns:
         Exponents per step (natural log), largest first, and the residual of the sum rule: the distance of their sum
@@ -135,11 +136,12 @@ def exponents_along(
     with np.errstate(divide="ignore"):
         for t in range(steps):
             jacobians = jacobian(path[:, t], rates)
-            determinants += np.linalg.slogdet(jacobians)[1]
             frame, triangle = np.linalg.qr(basis.T @ jacobians @ basis @ frame)
-            logs += np.log(np.abs(np.diagonal(triangle, axis1=1, axis2=2)))
-    exponents = np.column_stack([logs / steps, np.zeros(len(path))])
-    residual = np.abs(exponents.sum(axis=1) - determinants / steps)
+            if t >= align:
+                determinants += np.linalg.slogdet(jacobians)[1]
+                logs += np.log(np.abs(np.diagonal(triangle, axis1=1, axis2=2)))
+    exponents = np.column_stack([logs / (steps - align), np.zeros(len(path))])
+    residual = np.abs(exponents.sum(axis=1) - determinants / (steps - align))
     return -np.sort(-exponents, axis=1), residual
 
 
