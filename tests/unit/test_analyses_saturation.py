@@ -169,9 +169,7 @@ def test_exponents_are_those_of_the_whole_network(tmp_path: Path) -> None:
     assert published["exponent-difference-any[eta]"] < 1e-3
     for run in range(len(ONES)):
         whole, of_map = (result[name].values[run] for name in ("network_exponent", "map_exponent"))
-        assert whole[0] == pytest.approx(of_map[0], abs=1e-6)
-        # On the plateau the two exponents differ by .07 only: the frame turns by e^(-.07 x 60).
-        assert whole[-1] == pytest.approx(of_map[-1], abs=1e-3)
+        assert whole[[0, -1]] == pytest.approx(np.sort(np.append(of_map, 0))[[-1, 0]], abs=1e-3)
         assert np.sum(np.abs(whole) > 1e-3) == 2
     wrong = result.assign(map_exponent=result["map_exponent"] * 0.9)
     published = {one.name: one.value for one in numbers(None, {"eta": wrong}, settings)}
