@@ -1,4 +1,4 @@
-"""The sections of a study that a condition may override: training, streams, copies, record."""
+"""The sections of a study that a condition may override: training, streams, copies, record; and its branch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from orrery.config.closed import Closed
+from orrery.config.names import ConditionName
 from orrery.config.texts import Form
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -79,6 +80,11 @@ class Training(Closed):
         """The seeds that analyses read."""
         return self.seeds.first(self.seeds.count)
 
+    @property
+    def trained_seeds(self) -> tuple[int, ...]:
+        """The seeds that are trained: those of all blocks that hold a seed that is read."""
+        return self.seeds.first(-(-self.seeds.count // self.block) * self.block)
+
 
 class Stream(Closed):
     """How the integer of one stream of random numbers follows from the seed."""
@@ -145,6 +151,17 @@ class Copies(Closed):
     def _all_at_once(cls, data: Any) -> Any:
         """Make one block of all copies where nothing is said."""
         return {"block": _positive(data.get("count"))} | data if isinstance(data, dict) else data
+
+
+class Branch(Closed):
+    """Where the runs of a condition leave those of another: they start from its states after some step."""
+
+    of: ConditionName = Field(
+        description="the condition that is left; its settings hold where nothing is changed"
+    )
+    at: Step = Field(
+        description="the step after which it is left; steps count on from there, so that training.steps is the last one"
+    )
 
 
 class RegularSteps(Closed):
