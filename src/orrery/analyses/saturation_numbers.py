@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orrery.analyses.api import Number
+from orrery.analyses.over_seeds import mean_number, share_number
 from orrery.analyses.saturation_patterns import counted, matched
 from orrery.numerics import softmax_map
-from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
-from orrery.numerics.streams import Streams
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,8 +42,8 @@ def _saturation(name: str, source: xr.Dataset) -> Iterator[Number]:
     of_one_class = source["constant_class"].values.astype(bool) & np.isclose(
         accuracy[:, None], source["fractions"].values, rtol=0, atol=1e-9
     ).any(axis=1)
-    yield _share(f"saturated[{name}]", saturated, "share of runs whose hidden units all saturated")
-    yield _share(
+    yield share_number(f"saturated[{name}]", saturated, "share of runs whose hidden units all saturated")
+    yield share_number(
         f"saturated-constant-class[{name}]",
         saturated & of_one_class,
         "share of runs that saturated and give every training sample one class",
@@ -100,7 +99,7 @@ def _patterns(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Num
         ("own", "from its own logits, over the same steps"),
         ("random", "from one of the random starts"),
     ):
-        yield _share(
+        yield share_number(
             "matched" + ("" if starts == "any" else f"-{starts}") + f"[{name}]",
             matched(source, settings, starts)[kept],
             f"share of saturated runs of constant m whose least and largest loss are those of the reduced map {said}",
@@ -112,7 +111,7 @@ def _patterns(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Num
         ("other-periods", kept & (periods > 3) | (kept & (periods == 2))),
         ("aperiodic", kept & (periods == 0)),
     ):
-        yield _share(
+        yield share_number(
             f"{words}[{name}]", chosen[kept], f"share of these runs that end {words.replace('-', ' ')}"
         )
     flat = kept & (periods == 1)
@@ -126,13 +125,12 @@ def _patterns(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Num
     band = kept & (periods == 0)
     for ones in np.unique(source["ones"].values[band]):
         of = band & (source["ones"].values == ones)
-        for side, word in enumerate(("low", "high")):
-            value = ends[of, side].min() if side == 0 else ends[of, side].max()
+        for side, (word, said) in enumerate((("low", "least"), ("high", "largest"))):
             yield Number(
                 f"band-{word}[{name},m={ones}]",
-                float(value),
+                float(np.median(ends[of, side])),
                 n=int(of.sum()),
-                description=f"{'least' if side == 0 else 'largest'} loss of the runs without a period, m = {ones}",
+                description=f"median over runs without a period of their {said} loss, m = {ones}",
             )
     triples = source["loss"].values[kept & (periods == 3)]
     yield Number(
@@ -174,7 +172,7 @@ def _exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
     for words, chosen in groups:
         for index in range(source.sizes["index"]):
             values = exponents[chosen, index]
-            yield _mean(
+            yield mean_number(
                 f"exponent[{name}{words},index={index}]",
                 values,
                 "exponent of the reduced map along the logits of the network, per step, largest first",
@@ -201,20 +199,20 @@ def _beside_the_network(name: str, source: xr.Dataset, kept: np.ndarray) -> Iter
     among = np.zeros_like(network)
     among[:, : of_map.shape[1]] = of_map
     expected = -np.sort(-among, axis=1)
-    yield _mean(
+    yield mean_number(
         f"network-exponent[{name},index=0]",
         network[:, 0],
         "largest exponent of all weights over the last steps",
     )
-    yield _mean(
+    yield mean_number(
         f"network-exponent[{name},index=last]",
         network[:, -1],
         "smallest exponent of all weights over the last steps",
     )
-    yield _mean(
+    yield mean_number(
         f"map-exponent[{name},index=0]", of_map[:, 0], "largest exponent of the map over the same steps"
     )
-    yield _mean(
+    yield mean_number(
         f"map-exponent[{name},index=last]", of_map[:, -1], "smallest exponent of the map over the same steps"
     )
     for words, columns in (("largest", slice(0, 1)), ("smallest", slice(-1, None)), ("any", slice(None))):
@@ -256,28 +254,3 @@ def _class_counts(source: xr.Dataset) -> str:
 
 def _largest(values: np.ndarray) -> float:
     return float(values.max()) if values.size else np.nan
-
-
-def _share(name: str, met: np.ndarray, description: str) -> Number:
-    """A share of runs with its Wilson interval."""
-    from scipy.stats import binomtest
-
-    n = len(met)
-    if not n:
-        return Number(name, np.nan, n=0, description=description)
-    bounds = binomtest(int(met.sum()), n).proportion_ci(method="wilson")
-    return Number(
-        name, float(met.mean()), (float(bounds.low), float(bounds.high)), n, description=description
-    )
-
-
-def _mean(name: str, values: np.ndarray, description: str) -> Number:
-    n = len(values)
-    if not n:
-        return Number(name, np.nan, n=0, description=description)
-    if n == 1:
-        return Number(name, float(values[0]), n=1, description=description)
-    counts = bootstrap_counts(n, 2000, Streams().generator("probe", n, "bootstrap"))
-    return Number(
-        name, float(values.mean()), interval(resampled_mean(values, counts)), n, description=description
-    )
