@@ -43,11 +43,7 @@ def axis_of(sources: Mapping[str, xr.Dataset], wanted: str | None, analysis: str
 
 
 def name_of_axis(sources: Mapping[str, xr.Dataset], wanted: str | None) -> str:
-<<<<<<< HEAD
-    """The axis that :func:`axis_of` found, for the label of a figure; results ``slope(seed)`` and others by condition."""
-=======
     """The axis that :func:`axis_of` found, for labels; results ``slope(seed)`` and others by condition."""
->>>>>>> copies
     if wanted is not None:
         return wanted
     axes = {name: source.attrs.get("axes", {}) for name, source in sources.items()}
