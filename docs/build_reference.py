@@ -20,7 +20,7 @@ from orrery.analyses.api import AnalysisSettings
 from orrery.config import extensions
 from orrery.config.claims import Claim
 from orrery.config.conditions import Grid
-from orrery.config.sections import Copies, Record, Streams, Training
+from orrery.config.sections import Branch, Copies, Record, Streams, Training
 from orrery.config.study_file import StudyFile
 from orrery.config.workflow import WorkflowConfig
 
@@ -43,6 +43,7 @@ SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("copies", "Slightly perturbed copies of every run.", Copies),
     ("record", "What is written down. The start, step 0, always is.", Record),
     ("conditions.grid", "All combinations of the values of some axes.", Grid),
+    ("branch", "In a condition: where its runs leave those of another, and start from their states.", Branch),
     ("claims", "Each entry of `claims`, by its identifier.", Claim),
 )
 FAMILIES: tuple[tuple[extensions.Family, str], ...] = (

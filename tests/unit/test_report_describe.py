@@ -40,6 +40,15 @@ def test_what_all_share_is_said_once_and_what_differs_is_listed() -> None:
     assert ("system.optimizer.rate", "0.2") in found.settings["fast"]
 
 
+def test_branches_are_told_with_what_they_leave() -> None:
+    late = condition(branch={"of": "plain", "at": 4}, copies={"count": 3})
+    found = describe({"conditions": {"plain": condition(), "late": late}})
+    assert dict(found.steps)["Branches"].startswith("Some conditions are branches of plain: ")
+    assert found.conditions.columns == ("condition", "copies · count", "branch · of", "branch · at")
+    assert found.conditions.rows == (("plain", "1", "–", "–"), ("late", "3", "plain", "4"))
+    assert "Branches" not in dict(describe({"conditions": {"plain": condition()}}).steps)
+
+
 def test_an_axis_stands_for_the_setting_it_sets() -> None:
     conditions = {f"width={width}": condition(hidden=width, axes={"width": width}) for width in (5, 10)}
     found = describe({"conditions": conditions})

@@ -10,9 +10,10 @@ import xarray as xr
 
 from orrery.config.errors import OrreryError
 from orrery.data.store import write_dataset
-from orrery.training.block import read_state, train_block
+from orrery.training.block import train_block
 from orrery.training.build import build_system
 from orrery.training.progress import Progress
+from orrery.training.states import read_state
 from orrery.trajectory.trajectory import Trajectory
 
 CPU = torch.device("cpu")

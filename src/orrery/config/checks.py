@@ -59,12 +59,14 @@ def check_figures(figures: Figures, conditions: Sequence[str], places: Places, p
 
 
 def check_conditions(condition: Condition, places: Places, problems: Problems) -> None:
-    """Add what does not fit within one condition: windows that it never reaches, and what analyses say themselves."""
-    steps = condition.training.steps
+    """Add what does not fit within one condition.
+
+    Windows of steps that it never reaches, or has passed, and what analyses say themselves.
+    """
+    steps, start = condition.training.steps, condition.start
     window = getattr(condition.record.steps, "window", None)
-    if window is not None and window[1] > steps:
-        message = f"ends at step {window[1]}, but training.steps is {steps}"
-        problems.add(places.problem(("record", "steps", "window"), message))
+    if window is not None and not start <= window[1] <= steps:
+        problems.add(places.problem(("record", "steps", "window"), _beyond(window[1], start, steps)))
     for name, settings in condition.analyses.items():
         if hasattr(settings, "misfits"):
             for key, message in settings.misfits(condition):
@@ -76,9 +78,14 @@ def check_conditions(condition: Condition, places: Places, problems: Problems) -
         if not 0 <= window[0] <= window[1]:
             message = f"must be [first, last] with 0 <= first <= last, not {list(window)}"
             problems.add(places.problem(place, message))
-        elif window[1] > steps:
-            message = f"ends at step {window[1]}, but training.steps is {steps}"
-            problems.add(places.problem(place, message))
+        elif not start <= window[1] <= steps:
+            problems.add(places.problem(place, _beyond(window[1], start, steps)))
+
+
+def _beyond(end: int, start: int, steps: int) -> str:
+    if end < start:
+        return f"ends at step {end}, but the branch begins at step {start}"
+    return f"ends at step {end}, but training.steps is {steps}"
 
 
 def _check_source(

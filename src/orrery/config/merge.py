@@ -21,6 +21,26 @@ def deep_merge(base: Any, over: Any) -> Any:
     return merged
 
 
+def lay_over_left(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections of a condition with those of a branch of it laid over them.
+
+    As ``deep_merge``, but what a branch changes to another ``kind``, such as the optimizer, takes no settings over from
+    the kind that was there.
+    """
+    return {**base, **{name: _lay_kinds(base.get(name), value) for name, value in over.items()}}
+
+
+def _lay_kinds(base: Any, over: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        kinds = {part["kind"] for part in (known, value) if isinstance(part, Mapping) and "kind" in part}
+        merged[key] = value if len(kinds) > 1 else _lay_kinds(known, value)
+    return merged
+
+
 def split_path(path: str) -> tuple[str | int, ...]:
     """Split ``system.network.hidden.0`` into its keys; a whole number is an index into a list."""
     return tuple(int(part) if part.isdecimal() else part for part in path.split("."))

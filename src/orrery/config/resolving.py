@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from orrery.config.branch_checks import check_branch
 from orrery.config.checking import Checker
 from orrery.config.checks import check_conditions, check_figures, check_study
 from orrery.config.claims import Claim, Scale
@@ -17,7 +18,7 @@ from orrery.config.drafting import Draft, Drafter
 from orrery.config.merge import deep_merge
 from orrery.config.messages import MISSING
 from orrery.config.places import Places, Problems, Written
-from orrery.config.sections import Copies, Device, Record, Streams, Training
+from orrery.config.sections import Branch, Copies, Device, Record, Streams, Training
 from orrery.config.study import Condition, ResolvedStudy
 from orrery.config.study_file import SECTIONS, StudyFile
 from orrery.config.validation import validate
@@ -68,6 +69,7 @@ def resolve(
         condition = conditions[draft.name]
         if condition is not None:
             check_conditions(condition, draft.places, problems)
+            check_branch(condition, conditions, draft.places, problems)
     if file is None or len(problems) > before:
         return None
     return ResolvedStudy(
@@ -89,9 +91,11 @@ def _condition(
 ) -> Condition | None:
     data, places = draft.data, draft.places
     before = len(checker.problems)
-    training = checker.section(
-        ("training",), Training, {"device": device} | (data.get("training") or {}), places
-    )
+    branch = None
+    if data.get("branch") is not None:
+        branch = checker.section(("branch",), Branch, data["branch"], places)
+    given = {"device": device} | (data.get("training") or {})
+    training = checker.section(("training",), Training, _one_segment(branch, given) | given, places)
     streams = checker.section(("streams",), Streams, data.get("streams") or {}, places)
     copies = checker.section(("copies",), Copies, data.get("copies") or {}, places)
     record = checker.section(("record",), Record, data.get("record") or {}, places)
@@ -118,7 +122,17 @@ def _condition(
         return None
     if record is None or system is None or not draft.name:
         return None
-    return Condition(draft.name, draft.axes, dataset, system, training, streams, copies, record, settings)
+    return Condition(
+        draft.name, draft.axes, dataset, system, training, streams, copies, record, settings, branch
+    )
+
+
+def _one_segment(branch: Branch | None, given: Mapping[str, Any]) -> dict[str, int]:
+    """The segment of a branch where nothing is said: all steps that it makes itself."""
+    steps = given.get("steps")
+    if branch is None or type(steps) is not int or steps <= branch.at:
+        return {}
+    return {"segment": steps - branch.at}
 
 
 def covers(settings: BaseModel, condition: str) -> bool:
@@ -131,7 +145,7 @@ def _meant(key: str, data: Mapping[str, Any]) -> str:
     """Return the section that a misspelt key stands for: it has been told, and what follows from it need not be."""
     if key in StudyFile.model_fields:
         return key
-    absent = [section for section in SECTIONS if section not in data]
+    absent = [section for section in SECTIONS if section in StudyFile.model_fields and section not in data]
     return next(iter(difflib.get_close_matches(str(key), absent, n=1)), key)
 
 

@@ -20,7 +20,7 @@ from pydantic.json_schema import models_json_schema
 from orrery.config import extensions
 from orrery.config.conditions import Grid
 from orrery.config.errors import OrreryError
-from orrery.config.sections import Copies, Record, Streams, Training
+from orrery.config.sections import Branch, Copies, Record, Streams, Training
 from orrery.config.study_file import SECTIONS, Override, StudyFile
 from orrery.config.workflow import WorkflowConfig
 
@@ -58,7 +58,7 @@ def _study() -> Schema:
         }
         for section, family in _FAMILY_SECTIONS.items()
     }
-    models: list[type[BaseModel]] = [StudyFile, Override, Grid, *_SECTION_MODELS.values()]
+    models: list[type[BaseModel]] = [StudyFile, Override, Grid, Branch, *_SECTION_MODELS.values()]
     models += [model for chosen in settings.values() for model in chosen.values()]
     refs, top = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: Schema = top["$defs"]
@@ -87,10 +87,14 @@ def _study() -> Schema:
         section: _described(
             definitions["Override" if "Override" in definitions else "StudyFile"], section, schema
         )
-        for section, schema in _sections(models_of, part=True).items()
+        for section, schema in {
+            **_sections(models_of, part=True),
+            "branch": _nullable(_name(refs[Branch, "validation"]) + _PART),
+        }.items()
     }
     definitions["condition"] = {
-        "description": "what this condition changes; everything else is that of the study",
+        "description": "what this condition changes; everything else is that of the study, or of the condition that a "
+        "branch leaves",
         "anyOf": [
             {"type": "object", "properties": override, "additionalProperties": False},
             {"type": "null"},
@@ -116,14 +120,14 @@ def _study() -> Schema:
 def _sections(models: Mapping[str, str], *, part: bool) -> dict[str, Schema]:
     """Return the schema of each section; with ``part``, as a condition overrides it."""
     ending = _PART if part else ""
-
-    def nullable(name: str) -> Schema:
-        return {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]}
-
-    sections = {section: nullable(section + ending) for section in ("dataset", "system")}
-    sections |= {section: nullable(name + _PART) for section, name in models.items()}
+    sections = {section: _nullable(section + ending) for section in ("dataset", "system")}
+    sections |= {section: _nullable(name + _PART) for section, name in models.items()}
     entries = {"$ref": f"#/$defs/analysis{ending}"}
     return sections | {"analyses": {"type": "object", "additionalProperties": entries}}
+
+
+def _nullable(name: str) -> Schema:
+    return {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]}
 
 
 def _chosen(section: str, names: list[str], *, strict: bool) -> Schema:

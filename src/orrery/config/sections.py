@@ -1,4 +1,4 @@
-"""The sections of a study that a condition may override: training, streams, copies, record."""
+"""The sections of a study that a condition may override: training, streams, copies, record; and its branch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from orrery.config.closed import Closed
+from orrery.config.names import ConditionName
 from orrery.config.texts import Form
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -78,6 +79,11 @@ class Training(Closed):
     def read_seeds(self) -> tuple[int, ...]:
         """The seeds that analyses read."""
         return self.seeds.first(self.seeds.count)
+
+    @property
+    def trained_seeds(self) -> tuple[int, ...]:
+        """The seeds that are trained: those of all blocks that hold a seed that is read."""
+        return self.seeds.first(-(-self.seeds.count // self.block) * self.block)
 
 
 class Stream(Closed):
@@ -154,6 +160,17 @@ class Copies(Closed):
         """Leave out the draw that was the only one at first, so that it changes no digest."""
         dumped: dict[str, Any] = handler(self)
         return {key: value for key, value in dumped.items() if (key, value) != ("draw", "copy")}
+
+
+class Branch(Closed):
+    """Where the runs of a condition leave those of another: they start from its states after some step."""
+
+    of: ConditionName = Field(
+        description="the condition that is left; its settings hold where nothing is changed"
+    )
+    at: Step = Field(
+        description="the step after which it is left; steps count on from there, so that training.steps is the last one"
+    )
 
 
 class RegularSteps(Closed):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from orrery.config.claims import Claim
 from orrery.config.figures import Figures
-from orrery.config.sections import Copies, Record, Streams, Training
+from orrery.config.sections import Branch, Copies, Record, Streams, Training
 from orrery.config.study_file import Paper
 
 
@@ -26,6 +26,7 @@ class Condition:
         system: settings of the system with its ``kind`` and all defaults, plain JSON.
         training, streams, copies, record: the sections of those names.
         analyses: settings of the analyses that cover this condition, with its overrides.
+        branch: the condition that its runs leave, and when; ``None`` where they start by themselves.
     """
 
     name: str
@@ -37,14 +38,24 @@ class Condition:
     copies: Copies
     record: Record
     analyses: Mapping[str, BaseModel]
+    branch: Branch | None = None
+
+    @property
+    def start(self) -> int:
+        """The step at which its runs begin: 0, or that of a branch."""
+        return self.branch.at if self.branch else 0
 
     def settings(self) -> dict[str, Any]:
-        """Return system, training, streams, copies and record as plain JSON: what a training job is given."""
+        """Return system, training, streams, copies and record as plain JSON: what a training job is given.
+
+        Of a branch also ``branch``: the step at which it begins. Which condition it leaves is said by what it reads.
+        """
         sections = {
             name: getattr(self, name).model_dump(mode="json", by_alias=True)
             for name in ("training", "streams", "copies", "record")
         }
-        return {"system": dict(self.system), **sections}
+        branch = {"branch": {"at": self.branch.at}} if self.branch else {}
+        return {"system": dict(self.system), **sections, **branch}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from orrery.config.closed import Closed
 from orrery.config.figures import Figures
 from orrery.config.texts import Form
 
-SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
-"""The sections that a condition may override."""
+SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses", "branch")
+"""The sections that a condition may override; ``branch`` has no place but in a condition."""
 
 Open = dict[str, Any]
 """A mapping that is checked later, merged and by the module that it names."""
@@ -61,7 +61,7 @@ class StudyFile(Closed):
 
 
 class Override(Closed):
-    """What a condition changes; everything else is that of the study."""
+    """What a condition changes; everything else is that of the study, or of the condition that a branch leaves."""
 
     dataset: Open | None = Field(None, description="changes to the dataset")
     system: Open | None = Field(None, description="changes to the system")
@@ -70,3 +70,6 @@ class Override(Closed):
     copies: Open | None = Field(None, description="changes to the copies")
     record: Open | None = Field(None, description="changes to what is recorded")
     analyses: dict[str, Open] = Field({}, description="changes to settings of analyses, by name")
+    branch: Open | None = Field(
+        None, description="the condition that its runs leave, and the step after which they do"
+    )

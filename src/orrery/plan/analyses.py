@@ -13,7 +13,7 @@ from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.templates import templates
-from orrery.plan.tiles import Block, Segment, Tile, segments
+from orrery.plan.tiles import Block, Tile, segment_before, segments
 from orrery.plan.trajectories import copies_read, seeds_read, system_entries, training_settings
 
 if TYPE_CHECKING:
@@ -183,9 +183,14 @@ class AnalysisPlanner:
     def _bounds(self, name: str, condition: Condition, members: tuple[Block, ...]) -> dict[str, Any]:
         """The seeds, copies and steps that are read: of what is trained, only what the study asks for."""
         wanted = self._wanted[condition.name]
-        first, last = self._settings(name, condition).steps or (0, condition.training.steps)
+        first, last = self._window(name, condition)
         present = [seed for block in members for seed in block.seeds if seed in wanted]
         return {"seeds": present, "copies": copies_read(condition), "first": first, "last": last}
+
+    def _window(self, name: str, condition: Condition) -> tuple[int, int]:
+        """The first and the last step that are read; those of a branch begin where it begins."""
+        first, last = self._settings(name, condition).steps or (0, condition.training.steps)
+        return max(first, condition.start), last
 
     def _read(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
         """The jobs whose results the analysis reads."""
@@ -198,8 +203,8 @@ class AnalysisPlanner:
         return tuple(by_block[block] for block in members)
 
     def _tiles_of(self, name: str, condition: Condition, members: tuple[Block, ...]) -> tuple[Job, ...]:
-        first, last = self._settings(name, condition).steps or (0, condition.training.steps)
-        needed = set(segments(first, last, condition.training.segment))
+        first, last = self._window(name, condition)
+        needed = set(segments(first, last, condition.training.segment, condition.start))
         return tuple(
             job
             for block in members
@@ -230,9 +235,8 @@ class AnalysisPlanner:
             return {}
         found = {}
         for condition, members in conditions:
-            first, _ = self._settings(name, condition).steps or (0, 0)
-            length = condition.training.segment
-            before = Segment(*((first - 1) // length * length + end for end in (-length, 0)))
+            first, _ = self._window(name, condition)
+            before = segment_before(first, condition.training.segment, condition.start)
             jobs = self._tiles_of(name, condition, members)
             found[f"checkpoints of {condition.name}"] = jobs + tuple(
                 job

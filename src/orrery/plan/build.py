@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from orrery.config.study import Condition, ResolvedStudy
 from orrery.config.workflow import WorkflowConfig
 from orrery.plan.analyses import AnalysisPlanner
+from orrery.plan.branches import Planned, in_order, leave
 from orrery.plan.entries import Entries
 from orrery.plan.job import STAGES, Job
 from orrery.plan.make import make
@@ -39,8 +41,18 @@ def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entrie
 def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> StudyJobs:
     tiles: dict[str, dict[Block, dict[Tile, Job]]] = {}
     datasets: dict[str, tuple[Job, ...]] = {}
-    for condition in study.conditions.values():
-        datasets[condition.name], tiles[condition.name] = trajectory_jobs(study.name, condition, entries)
+    for condition in in_order(study.conditions.values()):
+        branch = condition.branch
+        leaves = None
+        if branch is not None:
+            left = Planned(study.conditions[branch.of], datasets[branch.of], tiles[branch.of])
+            leaves = partial(leave, left, branch.at)
+        datasets[condition.name], tiles[condition.name] = trajectory_jobs(
+            study.name, condition, entries, leaves
+        )
+    # In the order of the study again.
+    datasets = {name: datasets[name] for name in study.conditions}
+    tiles = {name: tiles[name] for name in study.conditions}
     trajectories = {
         name: tuple(job for by_tile in by_block.values() for job in by_tile.values())
         for name, by_block in tiles.items()
@@ -150,10 +162,12 @@ def _report(
 
 def _described(condition: Condition) -> dict[str, Any]:
     seeds = seeds_read(condition)
+    branch = {"branch": condition.branch.model_dump(mode="json")} if condition.branch else {}
     return {
         "axes": dict(condition.axes),
         "dataset": condition.dataset,
         **training_settings(condition),
+        **branch,
         "training": {**condition.training.model_dump(mode="json"), "seeds": seeds},
         "copies": condition.copies.model_dump(mode="json"),
         "analyses": {name: entry.model_dump(mode="json") for name, entry in condition.analyses.items()},

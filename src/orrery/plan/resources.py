@@ -155,6 +155,9 @@ def _training(job: Job) -> tuple[float, float]:
     number = _bytes_of(settings)
     runs = len(settings["seeds"]) * len(settings["copy_numbers"])
     steps = settings["last"] - settings["first"]
+    if "leaves" in settings:
+        # The runs that a branch leaves are iterated again up to there, block by block.
+        steps += (settings["first"] - settings["leaves"]["from"]) * len(settings["leaves"]["runs"])
     batch = found.batch or samples.train
     weights = sum(found.tensors.values()) * runs
     state = weights * (1 + found.buffers)

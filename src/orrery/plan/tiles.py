@@ -105,12 +105,18 @@ def span(numbers: Sequence[int]) -> str:
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
 
 
-def segments(first: int, last: int, length: int) -> tuple[Segment, ...]:
+def segments(first: int, last: int, length: int, start: int = 0) -> tuple[Segment, ...]:
     """Return the segments of ``length`` steps that hold the states after steps ``first`` to ``last``.
 
-    The state after step 0 belongs to the segment that starts there; the state after step ``n * length`` to
-    the segment that ends there.
+    Segments are counted from ``start``: 0, or the step at which a branch begins. The state after that step belongs to
+    the segment that starts there; the state after step ``start + n * length`` to the segment that ends there.
     """
-    start = 0 if first <= 0 else (first - 1) // length
-    end = max(-(-last // length), start + 1)
-    return tuple(Segment(index * length, (index + 1) * length) for index in range(start, end))
+    begin = 0 if first <= start else (first - start - 1) // length
+    end = max(-(-(last - start) // length), begin + 1)
+    return tuple(Segment(start + index * length, start + (index + 1) * length) for index in range(begin, end))
+
+
+def segment_before(first: int, length: int, start: int = 0) -> Segment | None:
+    """Return the segment whose end is the last one before the state after ``first``; ``None`` in the first segment."""
+    (holding,) = segments(first, first, length, start)
+    return Segment(holding.first - length, holding.first) if holding.first > start else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from orrery.config import extensions
 from orrery.config.study import Condition
@@ -10,6 +11,9 @@ from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
 from orrery.plan.tiles import Block, Tile, blocks, copy_blocks, segments
+
+if TYPE_CHECKING:
+    from orrery.plan.branches import Leaving
 
 
 def dataset_jobs(condition: Condition, entries: Entries) -> tuple[Job, ...]:
@@ -56,9 +60,16 @@ def training_settings(condition: Condition) -> dict[str, Any]:
 
 
 def trajectory_jobs(
-    study: str, condition: Condition, entries: Entries
+    study: str, condition: Condition, entries: Entries, leave: Callable[[Block], Leaving] | None = None
 ) -> tuple[tuple[Job, ...], dict[Block, dict[Tile, Job]]]:
-    """Return the job of the dataset, and the jobs of a condition by block of seeds and tile."""
+    """Return the job of the dataset, and the jobs of a condition by block of seeds and tile.
+
+    Args:
+        study: its name.
+        condition: its settings.
+        entries: digests of code and software.
+        leave: of a branch: what the first segment of a block reads of the condition that it leaves.
+    """
     training = condition.training
     dataset = dataset_jobs(condition, entries)
     shared = training_settings(condition)
@@ -66,19 +77,25 @@ def trajectory_jobs(
     tiles: dict[Block, dict[Tile, Job]] = {}
     for block in blocks(training.seeds.pool, training.seeds.count, training.block):
         tiles[block] = {}
+        leaving = leave(block) if leave else None
         for copies in copy_blocks(condition.copies.count, condition.copies.block):
             previous: tuple[Job, ...] = ()
-            for segment in segments(0, training.steps, training.segment):
+            for segment in segments(condition.start, training.steps, training.segment, condition.start):
                 tile = Tile(block, copies, segment)
+                begins = None if previous else leaving
                 job = make(
                     entries,
                     "trajectories",
                     "train",
                     study=study,
                     name=f"{study}/{condition.name}/{tile.name}",
-                    settings={**shared, **_of_tile(tile)},
-                    inputs={"dataset": dataset, "previous": previous},
-                    extra=code,
+                    settings={**shared, **_of_tile(tile), **(begins.settings if begins else {})},
+                    inputs={
+                        "dataset": dataset,
+                        "previous": previous,
+                        **(begins.inputs if begins else {}),
+                    },
+                    extra=(*code, *(entry for entry in (begins.code if begins else ()) if entry not in code)),
                 )
                 tiles[block][tile] = job
                 previous = (job,)

@@ -36,7 +36,8 @@ def describe(study: Mapping[str, Any]) -> Description:
 
     Args:
         study: ``conditions`` (name -> ``axes``, ``dataset``, ``system``, ``training``, ``streams``, ``copies``,
-            ``record``, ``analyses``; ``training.seeds`` is the list of seeds) and ``analyses`` (name -> settings).
+            ``record``, ``analyses``, of a branch also ``branch``;
+            ``training.seeds`` is the list of seeds) and ``analyses`` (name -> settings).
     """
     conditions: Mapping[str, Mapping[str, Any]] = study.get("conditions") or {}
     flat = {name: flatten(condition) for name, condition in conditions.items()}
@@ -48,6 +49,7 @@ def describe(study: Mapping[str, Any]) -> Description:
         ("Batches", _batches),
         ("Training", _training),
         ("Copies", _copies),
+        ("Branches", _branches),
         ("Random streams", _streams),
         ("Recorded", _record),
     )
@@ -143,6 +145,16 @@ def _copies(values: Values) -> str:
     return (
         f"{values.text('copies.count')} runs of each seed: the original, and copies with {scope} perturbed at the "
         f"start ({kind}, {distribution}, amplitude {size}). Copies of a seed share their batches."
+    )
+
+
+def _branches(values: Values) -> str:
+    left = values.distinct("branch.of")
+    if not left:
+        return ""
+    return (
+        f"Some conditions are branches of {joined(left, 'and')}: they start from the states of its "
+        "original runs after a step, and count their steps on. Their copies are perturbed there."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from orrery.report.wording import heading, joined, setting
 
-_SECTIONS = ("dataset", "system", "training", "streams", "copies", "record", "analyses")
+_SECTIONS = ("branch", "dataset", "system", "training", "streams", "copies", "record", "analyses")
 _NAMES = {
     "sgd": "stochastic gradient descent",
     "adam": "Adam",

@@ -78,10 +78,12 @@ def try_training(job: Job) -> Cost:
     from orrery.training.build import build_system
     from orrery.training.device import make_repeatable
     from orrery.training.recording import plan_recording
+    from orrery.training.schedule import first_step
 
     make_repeatable()
     settings = job.settings
-    condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
+    keys = ("system", "training", "streams", "copies", "record", "branch")
+    condition = {key: settings[key] for key in keys if key in settings}
     datasets = job.inputs.get("dataset", ())
     dataset = _blank(datasets[0].settings) if datasets else None
     system = build_system(condition, dataset, torch.device("cpu"))
@@ -99,6 +101,7 @@ def try_training(job: Job) -> Cost:
         settings["first"],
         settings["last"],
         lambda _: lambda state: next(iter(state.values())),
+        first_step(condition),
     )
     size = torch.finfo(next(iter(state.values())).dtype).bits // 8
     of_state = sum(component.size for component in system.components) * runs.count * size / 1e6

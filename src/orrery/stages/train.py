@@ -11,11 +11,25 @@ from orrery.provenance.manifest import store_of
 
 def train(payload: Mapping[str, Any], out: Path) -> None:
     """Train the block of the payload and write its trajectory and its checkpoint into ``out``."""
+    from orrery.systems.system import Runs
     from orrery.training.block import train_block
+    from orrery.training.start import Leaves
 
     settings = payload["settings"]
     previous = _store(payload, "previous")
-    condition = {key: settings[key] for key in ("system", "training", "streams", "copies", "record")}
+    keys = ("system", "training", "streams", "copies", "record", "branch")
+    condition = {key: settings[key] for key in keys if key in settings}
+    leaves = None
+    if "leaves" in settings:
+        left = settings["leaves"]
+        manifests = payload["inputs"].get("leaves", [])
+        leaves = Leaves(
+            [Runs.product(runs["seeds"], runs["copies"]) for runs in left["runs"]],
+            left["from"],
+            [payload["bytes_of"](store_of(Path(manifest))) for manifest in manifests],
+            left.get("condition"),
+            _store(payload, "dataset of what it leaves"),
+        )
     progress = payload["make_progress"](payload["name"])
     device = settings["training"]["device"]
     # Before anything asks for CUDA, which reads once which devices it may see.
@@ -32,6 +46,7 @@ def train(payload: Mapping[str, Any], out: Path) -> None:
             out=out,
             device=device,
             progress=progress,
+            leaves=leaves,
         )
 
 

@@ -12,30 +12,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
-from orrery.systems.system import Runs, System
+from orrery.systems.system import Runs
 from orrery.training.build import build_system
-from orrery.training.copies import perturb_copies
 from orrery.training.device import captures_of, choose_device, describe_device, lane_from, make_repeatable
+from orrery.training.iteration import iterate
 from orrery.training.progress import Progress
 from orrery.training.projection import projection_of
-from orrery.training.recording import Recorder, blank_runs, plan_recording
-from orrery.training.stepper import Stepper, choose_stepper
-from orrery.trajectory.checkpoint import read_checkpoint, write_checkpoint
+from orrery.training.recording import Recorder, plan_recording
+from orrery.training.schedule import first_step
+from orrery.training.start import Leaves, start_of
+from orrery.training.states import END, START, write_state
+from orrery.training.stepper import choose_stepper
 from orrery.trajectory.writer import Writer
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
-    from orrery.systems.system import State
     from orrery.trajectory.place import Place
-
-# Beside the state a checkpoint holds what became of each run; the names cannot be those of tensors.
-STATUS, LAST_STEP = "run:status", "run:last_step"
 
 
 def train_block(
@@ -50,29 +44,32 @@ def train_block(
     out: Path,
     device: str,
     progress: Progress,
+    leaves: Leaves | None = None,
 ) -> None:
     """Train the given copies of the given seeds from step ``first`` to step ``last``.
 
-    Writes ``out/data.zarr`` (the trajectory: step 0 and the recorded steps after ``first``), ``out/checkpoint.zarr``
-    (the full state after ``last``) and ``out/provenance.json`` (the device really used, host, times). A segment that
-    starts from a checkpoint gives the bits of one that was trained in one go.
+    Writes ``out/data.zarr`` (the trajectory: the start of the runs and the recorded steps after ``first``),
+    ``out/checkpoint.zarr`` (the full state after ``last``) and ``out/provenance.json`` (the device really used, host,
+    times); where a branch begins also ``out/start.zarr`` (the full state there). A segment that starts from a
+    checkpoint gives the bits of one that was trained in one go.
 
     Args:
-        condition: ``system``, ``training``, ``streams``, ``copies`` (how they are perturbed), ``record`` as plain JSON,
-            validated.
+        condition: ``system``, ``training``, ``streams``, ``copies`` (how they are perturbed), ``record``, and for a
+            branch ``branch`` (``at``: where it begins), as plain JSON, validated.
         dataset: store of the dataset, or ``None``.
         seeds: of this block.
         copies: numbers of the copies of this block; 0 is the original.
         first_run: index of its first run among those of the condition.
         first, last: steps at which the segment starts and ends.
-        previous: output folder of the segment before; ``None`` if ``first`` is 0.
+        previous: output folder of the segment before; ``None`` where the runs start.
         out: a fresh folder.
         device: ``auto``, ``cpu`` or ``cuda``.
         progress: told at every step.
+        leaves: what the runs of a branch leave, for the segment in which they start.
 
     Raises:
-        OrreryError: settings that do not fit together, CUDA asked for where there is none, or a checkpoint of another
-            step.
+        OrreryError: settings that do not fit together, CUDA asked for where there is none, a checkpoint of another
+            step, or a branch that does not fit what it leaves.
     """
     began = datetime.now(UTC)
     make_repeatable()
@@ -80,8 +77,7 @@ def train_block(
     system = build_system(condition, dataset, place)
     runs = Runs.product(seeds, copies)
     streams = Streams(condition.get("streams"))
-    perturbation = condition.get("copies") or {}
-    state, status, last_step = _start(system, runs, perturbation, streams, first, previous, place)
+    state, status, last_step = start_of(condition, system, runs, first, previous, leaves, place, progress)
 
     recording = plan_recording(
         system,
@@ -89,10 +85,13 @@ def train_block(
         first,
         last,
         lambda dimension: projection_of(system.components, dimension, streams, place),
+        first_step(condition),
     )
     dtype = next(iter(state.values())).dtype
     name = str(dtype).removeprefix("torch.")
     out.mkdir(parents=True, exist_ok=True)
+    if leaves is not None:
+        write_state(out / START, first, state, status, last_step)
     writer = Writer(
         out / "data.zarr",
         components=recording.components,
@@ -112,99 +111,14 @@ def train_block(
         recorder = Recorder(writer, recording, last, status, last_step, lane_from(place))
         progress.start(first, last)
         with closing(recorder):
-            state = _iterate(stepper, runs, state, first, last, recorder, progress)
+            state = iterate(stepper, runs, state, first, last, recorder, progress)
         progress.finish()
         writer.close(recorder.status, recorder.last_step)
     seconds = time.monotonic() - seconds
     if recorder.status.any():
         progress.message(f"{int(recorder.status.sum())} of {runs.count} runs diverged")
-    outcome = {STATUS: torch.from_numpy(recorder.status), LAST_STEP: torch.from_numpy(recorder.last_step)}
-    write_checkpoint(out / "checkpoint.zarr", last, {**state, **outcome})
+    write_state(out / END, last, state, recorder.status, recorder.last_step)
     _write_provenance(out, place, stepper.how, began, seconds, last - first, runs.count)
-
-
-def _iterate(
-    stepper: Stepper, runs: Runs, state: State, first: int, last: int, recorder: Recorder, progress: Progress
-) -> State:
-    """Iterate the map; the state after ``last``, with NaN in the runs that diverged.
-
-    A state is judged by its own loss, which ``advance`` gives with the next one; so the map is applied once more at
-    ``last``, and its result thrown away.
-    """
-    system = stepper.system
-    device = next(iter(state.values())).device
-    lost = {name: torch.full((runs.count,), torch.nan, device=device) for name in system.byproducts}
-    for t in range(first, last + 1):
-        if recorder.all_stopped:
-            after, byproducts = state, lost
-        else:
-            after, byproducts = stepper.advance(state, system.batch(runs, t), t)
-        found = recorder.put(t, state, byproducts)
-        if t == last:
-            found = recorder.flush() or found
-            after = state
-        if found:
-            gone = torch.from_numpy(recorder.gone)
-            after = {name: blank_runs(tensor, gone) for name, tensor in after.items()}
-        state = after
-        progress.advance(t)
-    return state
-
-
-def _start(
-    system: System,
-    runs: Runs,
-    perturbation: Mapping[str, Any],
-    streams: Streams,
-    first: int,
-    previous: Place | None,
-    device: torch.device,
-) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
-    """State, status and last finite step of each run at ``first``."""
-    if previous is None:
-        if first != 0:
-            raise OrreryError(f"a segment that starts at step {first} needs the segment before it")
-        state = perturb_copies(system.initial(runs), system.components, runs, perturbation, streams)
-        return state, np.zeros(runs.count, dtype=np.int64), np.full(runs.count, -1, dtype=np.int64)
-    state, status, last_step = read_state(previous / "checkpoint.zarr", first, device)
-    expected = {component.name: (runs.count, *component.shape) for component in system.components}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    if expected != found:
-        wrong = sorted(
-            name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
-        )
-        raise OrreryError(
-            f"{previous}: the checkpoint is not of this system: tensor '{wrong[0]}' is {found.get(wrong[0])}, not "
-            f"{expected.get(wrong[0])}; train the segment before again"
-        )
-    return state, status, last_step
-
-
-def read_state(
-    path: Place, step: int | None, device: torch.device
-) -> tuple[State, Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
-    """Read a checkpoint onto a device.
-
-    Args:
-        path: the checkpoint.
-        step: the step that it must be of, if given.
-        device: where the state goes.
-
-    Returns:
-        State, status (0 or 1) and last finite step of each run.
-
-    Raises:
-        OrreryError: where it is of another step, or cannot be read.
-    """
-    found, state = read_checkpoint(path)
-    if step is not None and found != step:
-        raise OrreryError(
-            f"{path}: this checkpoint is of step {found}, not {step}; train the segment before again"
-        )
-    status = state.pop(STATUS).numpy().astype(np.int64)
-    last_step = state.pop(LAST_STEP).numpy().astype(np.int64)
-    # A copy into memory of torch: its kernels may give other bits where an array is aligned otherwise.
-    return {name: tensor.clone().to(device) for name, tensor in state.items()}, status, last_step
 
 
 def _write_provenance(

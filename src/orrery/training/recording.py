@@ -55,6 +55,7 @@ def plan_recording(
     first: int,
     last: int,
     projection: Callable[[int], Callable[[State], Float[torch.Tensor, "run dimension"]]],
+    start: int = 0,
 ) -> Recording:
     """Look up what the record settings name.
 
@@ -74,14 +75,14 @@ def plan_recording(
     evaluate = record.get("evaluate") or {}
     return Recording(
         components=_chosen(system.components, record.get("state", "all")),
-        steps=recorded_steps(record.get("steps") or {"every": 1}, first, last),
+        steps=recorded_steps(record.get("steps") or {"every": 1}, first, last, start),
         observables=observables,
         byproducts=tuple(record.get("metrics") or ()),
         evaluations={
             name: _named("record.evaluate.metrics", name, system.metrics)
             for name in evaluate.get("metrics") or ()
         },
-        evaluated=evaluated_steps(int(evaluate["every"]), first, last) if evaluate else [],
+        evaluated=evaluated_steps(int(evaluate["every"]), first, last, start) if evaluate else [],
     )
 
 
@@ -143,7 +144,7 @@ class Recorder:
     divergence is found a portion later or two, which changes nothing that is recorded.
 
     Args:
-        writer: of the store.
+        writer: of the store; ``None`` where nothing is recorded and only divergence is looked for.
         recording: what is recorded.
         last: last step of the segment; its by-products belong to the next one.
         status: 0 or 1 per run, from the segment before.
@@ -159,7 +160,7 @@ class Recorder:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: Writer | None,
         recording: Recording,
         last: int,
         status: Int[np.ndarray, " run"],
@@ -285,6 +286,8 @@ class Recorder:
         )
 
     def _write(self, staged: _Staged) -> None:
+        if self._writer is None:
+            return
         if staged.state is not None:
             self._writer.record(staged.step, staged.state)
             for name, values in staged.observables.items():

@@ -17,10 +17,10 @@ import torch
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
 from orrery.systems.system import Runs, System
-from orrery.training.block import read_state
 from orrery.training.build import build_system
 from orrery.training.copies import perturb_copies
 from orrery.training.device import make_repeatable
+from orrery.training.states import END, START, read_state, step_of
 
 if TYPE_CHECKING:
     from orrery.systems.system import State
@@ -34,7 +34,8 @@ class Orbit:
     Attributes:
         system: the system of the condition, on the CPU, in the precision of the training.
         runs: seed and copy of each run.
-        starts: where iteration may start, by step: a checkpoint, or ``None`` for the start of the runs.
+        starts: where iteration may start, by step: a checkpoint, or ``None`` for the start of the runs, unless they
+            are those of a branch.
         perturbation: how the copies differ at the start.
         streams: of the condition.
     """
@@ -104,9 +105,12 @@ def replay_of(condition: Mapping[str, Any], dataset: Path | None, folders: Seque
     for folder in folders:
         about = json.loads((folder / "data.zarr" / "zarr.json").read_text())["attributes"]
         runs = Runs(tuple(about["seeds"]), tuple(about["copies"]))
-        found = starts.setdefault(runs, {0: None})
-        checkpoint = folder / "checkpoint.zarr"
-        found[json.loads((checkpoint / "zarr.json").read_text())["attributes"]["step"]] = checkpoint
+        # The start of a branch is no function of its settings, so training has written it down.
+        found = starts.setdefault(runs, {} if condition.get("branch") else {0: None})
+        for name in (START, END):
+            step = step_of(folder / name)
+            if step is not None:
+                found[step] = folder / name
     streams = Streams(condition.get("streams"))
     return [
         Orbit(system, runs, places, condition.get("copies") or {}, streams) for runs, places in starts.items()

@@ -9,19 +9,25 @@ from typing import Any
 from orrery.config.errors import OrreryError
 
 
-def recorded_steps(steps: Mapping[str, Any], first: int, last: int) -> list[int]:
+def first_step(condition: Mapping[str, Any]) -> int:
+    """Step at which the runs of a condition begin: 0, or the one after which a branch leaves another condition."""
+    return int((condition.get("branch") or {}).get("at", 0))
+
+
+def recorded_steps(steps: Mapping[str, Any], first: int, last: int, start: int = 0) -> list[int]:
     """Steps whose states are recorded in the segment from ``first`` to ``last``.
 
     Args:
         steps: ``{every: k}`` (0, k, 2k, ...), ``{every: k, window: [a, b]}`` (those from a to b, both included), or
             ``{logarithmic: n}`` (n per factor of ten).
-        first: step at which the segment starts; its state belongs to the segment before, except step 0.
+        first: step at which the segment starts; its state belongs to the segment before, if there is one.
         last: step at which the segment ends.
+        start: step at which the runs begin.
 
     Returns:
-        The recorded steps after ``first`` up to ``last``, increasing; step 0 always.
+        The recorded steps after ``first`` up to ``last``, increasing; ``start`` always.
     """
-    begin = first if first == 0 else first + 1
+    begin = first if first == start else first + 1
     if "logarithmic" in steps:
         found = _logarithmic(int(steps["logarithmic"]), last)
     elif "every" in steps:
@@ -33,7 +39,7 @@ def recorded_steps(steps: Mapping[str, Any], first: int, last: int) -> list[int]
         raise OrreryError(
             "record.steps: write {every: k}, {every: k, window: [first, last]} or {logarithmic: n}"
         )
-    return sorted(step for step in found | {0} if begin <= step <= last)
+    return sorted(step for step in found | {start} if begin <= step <= last)
 
 
 def _logarithmic(per_decade: int, last: int) -> set[int]:
@@ -45,6 +51,6 @@ def _logarithmic(per_decade: int, last: int) -> set[int]:
     return found
 
 
-def evaluated_steps(every: int, first: int, last: int) -> list[int]:
-    """Steps at which metrics are evaluated on demand: 0, k, 2k, ... within the segment."""
-    return recorded_steps({"every": every}, first, last)
+def evaluated_steps(every: int, first: int, last: int, start: int = 0) -> list[int]:
+    """Steps at which metrics are evaluated on demand: 0, k, 2k, ... within the segment, and ``start``."""
+    return recorded_steps({"every": every}, first, last, start)
