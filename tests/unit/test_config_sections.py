@@ -88,6 +88,14 @@ def test_all_copies_are_one_block_where_nothing_is_said() -> None:
             Copies(**wrong)
 
 
+def test_the_usual_draw_of_copies_leaves_no_trace() -> None:
+    assert "draw" not in Copies(count=3, draw="copy").model_dump(mode="json")
+    assert Copies(count=3, draw="run").model_dump(mode="json")["draw"] == "run"
+    assert Copies.model_validate(Copies(count=3).model_dump(mode="json")) == Copies(count=3)
+    with pytest.raises(ValidationError):
+        Copies(draw="seed")
+
+
 @pytest.mark.parametrize(
     "seeds",
     [0, -1, True, "25", 2.0, {"count": 3, "pool": [1, 2]}, {"count": 1, "pool": [2, 2]}, {"pool": [1]}],

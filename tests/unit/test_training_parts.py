@@ -89,6 +89,32 @@ def test_copies_do_not_depend_on_how_many_there_are() -> None:
     assert not torch.equal(shifted[1], one[1])
 
 
+def test_copies_of_a_seed_may_have_perturbations_of_their_own() -> None:
+    runs = Runs.product((3, 9), 3)
+    state = {name: tensor.double() for name, tensor in start(runs).items()}
+    settings = {"amplitude": 0.01, "kind": "absolute", "tensors": ["*.weight"], "draw": "run"}
+    weight = perturb_copies(state, COMPONENTS, runs, settings, Streams())["fc1.weight"]
+    change = (weight - state["fc1.weight"]) / 0.01
+    drawn = change[[1, 2, 4, 5]].flatten(1).numpy()
+    assert not change[[0, 3]].any()
+    assert np.abs(np.corrcoef(drawn) - np.eye(4)).max() < 0.1
+    assert np.abs(drawn).mean(axis=1) == pytest.approx(0.5, rel=0.05)
+    # The same for a copy that is trained alone, in another block.
+    alone = Runs((9,), (2,))
+    one = perturb_copies({"fc1.weight": state["fc1.weight"][5:]}, COMPONENTS[:1], alone, settings, Streams())
+    assert torch.equal(one["fc1.weight"][0], weight[5])
+
+
+def test_small_perturbations_survive_as_far_as_float64_holds_them() -> None:
+    runs = Runs.product((0,), 2)
+    component = Component("w", (3,), "weight")
+    state = {"w": torch.tensor([[0.0, 1e-4, 1.0]] * 2, dtype=torch.float64)}
+    settings = {"amplitude": 1e-18, "kind": "absolute", "draw": "run"}
+    change = (perturb_copies(state, (component,), runs, settings, Streams())["w"] - state["w"])[1]
+    assert 0 < abs(float(change[0])) < 1e-18
+    assert float(change[2]) == 0  # beyond the digits of 1.0
+
+
 def test_projection_keeps_lengths_and_is_linear() -> None:
     runs = Runs.product(tuple(range(6)))
     state = start(runs)

@@ -59,12 +59,18 @@ def check_figures(figures: Figures, conditions: Sequence[str], places: Places, p
 
 
 def check_conditions(condition: Condition, places: Places, problems: Problems) -> None:
-    """Add what does not fit within one condition: windows of steps that it never reaches, or has passed."""
+    """Add what does not fit within one condition.
+
+    Windows of steps that it never reaches, or has passed, and what analyses say themselves.
+    """
     steps, start = condition.training.steps, condition.start
     window = getattr(condition.record.steps, "window", None)
     if window is not None and not start <= window[1] <= steps:
         problems.add(places.problem(("record", "steps", "window"), _beyond(window[1], start, steps)))
     for name, settings in condition.analyses.items():
+        if hasattr(settings, "misfits"):
+            for key, message in settings.misfits(condition):
+                problems.add(places.problem(("analyses", name, key), message))
         window = getattr(settings, "steps", None)
         if window is None:
             continue

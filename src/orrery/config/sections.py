@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from orrery.config.closed import Closed
 from orrery.config.names import ConditionName
@@ -145,12 +145,21 @@ class Copies(Closed):
     tensors: tuple[Pattern, ...] = Field(
         ("*",), min_length=1, description="name patterns of the perturbed tensors"
     )
+    draw: Literal["copy", "run"] = Field(
+        "copy", description="copy: copy n of every seed is perturbed alike; run: by numbers x of its own"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _all_at_once(cls, data: Any) -> Any:
         """Make one block of all copies where nothing is said."""
         return {"block": _positive(data.get("count"))} | data if isinstance(data, dict) else data
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_draw(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the draw that was the only one at first, so that it changes no digest."""
+        dumped: dict[str, Any] = handler(self)
+        return {key: value for key, value in dumped.items() if (key, value) != ("draw", "copy")}
 
 
 class Branch(Closed):

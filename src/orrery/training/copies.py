@@ -26,14 +26,16 @@ def perturb_copies(
     """Perturb the copies 1, 2, ... of every seed; copy 0 stays the bits it was.
 
     Every number of a chosen tensor becomes w (1 + amplitude x) (relative) or w + amplitude x (absolute), with x uniform
-    in (-1, 1) or standard normal. The numbers x of copy n come from the stream ``copy`` keyed by n alone: copy n of
-    every seed is perturbed alike (arXiv 2302.09160, released code).
+    in (-1, 1) or standard normal, in float64 and then rounded to the precision of the state. The numbers x of copy n
+    come from the stream ``copy`` keyed by n alone: copy n of every seed is perturbed alike (arXiv 2302.09160, released
+    code). With ``draw: run`` the seed is part of the key: every pair of original and copy has its own perturbation
+    (arXiv 2404.05782).
 
     Args:
         state: start of the runs, each tensor (run, *shape).
         components: of the system.
         runs: seed and copy of each run.
-        settings: ``amplitude``, ``kind``, ``distribution``, ``tensors`` (name patterns).
+        settings: ``amplitude``, ``kind``, ``distribution``, ``tensors`` (name patterns), ``draw``.
         streams: of the condition.
 
     Raises:
@@ -54,10 +56,10 @@ def perturb_copies(
             continue
         original = state[component.name]
         rows = original.clone()
-        for copy in sorted(set(runs.copies) - {0}):
-            noise = amplitude * _noise(component, copy, str(settings.get("distribution", "uniform")), streams)
+        for key, members in _alike(runs, str(settings.get("draw", "copy"))).items():
+            noise = amplitude * _noise(component, key, str(settings.get("distribution", "uniform")), streams)
             change = torch.tensor(noise, dtype=torch.float64, device=original.device)
-            which = torch.tensor([c == copy for c in runs.copies], device=original.device)
+            which = torch.tensor(members, device=original.device)
             start = original[which].double()
             if settings.get("kind", "relative") == "relative":
                 start = start * (1 + change)
@@ -68,8 +70,18 @@ def perturb_copies(
     return perturbed
 
 
-def _noise(component: Component, copy: int, distribution: str, streams: Streams) -> np.ndarray:
-    generator = streams.generator("copy", copy, component.name, component.shape)
+def _alike(runs: Runs, draw: str) -> dict[tuple[int, ...], list[int]]:
+    """Places of the copies that are perturbed alike, by what keys their numbers: (copy,), or (copy, seed)."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for place, (seed, copy) in enumerate(zip(runs.seeds, runs.copies, strict=True)):
+        if copy > 0:
+            found.setdefault((copy, seed) if draw == "run" else (copy,), []).append(place)
+    return found
+
+
+def _noise(component: Component, key: tuple[int, ...], distribution: str, streams: Streams) -> np.ndarray:
+    copy, *seed = key
+    generator = streams.generator("copy", copy, *seed, component.name, component.shape)
     if distribution == "normal":
         return np.asarray(generator.standard_normal(component.shape))
     return np.asarray(generator.uniform(-1.0, 1.0, component.shape))

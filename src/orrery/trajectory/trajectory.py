@@ -129,7 +129,7 @@ class Trajectory:
         """
         if names is None:
             names = [entry.name for entry in self.components]
-        wanted = self._matching([names] if isinstance(names, str) else names)
+        wanted = self.matching([names] if isinstance(names, str) else names)
         if wanted and wanted == [entry.name for entry in self.components]:
             return self.dataset["state"]
         table = {entry.name: entry for entry in self.components}
@@ -225,7 +225,12 @@ class Trajectory:
     def _names(self) -> list[str]:
         return [*(entry.name for entry in self.components), *self.observables]
 
-    def _matching(self, patterns: Sequence[str]) -> list[str]:
+    def matching(self, patterns: Sequence[str]) -> list[str]:
+        """Names of the tensors and observables that fit names or patterns, in the order of the patterns.
+
+        Raises:
+            OrreryError: nothing of such a name was recorded.
+        """
         found: list[str] = []
         for pattern in patterns:
             names = [name for name in self._names() if name == pattern or fnmatchcase(name, pattern)]

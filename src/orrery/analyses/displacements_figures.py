@@ -1,0 +1,168 @@
+"""Figures of displacements: path against displacement, L1 norm over time, single weights over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from orrery.analyses.api import Figure
+from orrery.analyses.runs import evenly
+from orrery.config.errors import OrreryError
+from orrery.figures import panels, style
+from orrery.figures.grids import panel_grid
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MOST_POINTS = 3000
+"""Weights drawn of one seed and tensor at most, evenly spaced."""
+MOST_PANELS = 6
+MOST_SEEDS = 10
+
+
+def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
+    """All figures.
+
+    Args:
+        sources: by condition, ``relative(seed, component)``, ``path(seed, component)`` and the rest.
+
+    Raises:
+        OrreryError: there is no condition.
+    """
+    if not sources:
+        raise OrreryError("displacements: no condition was analysed; widen its patterns of conditions")
+    found = [_paths(sources), _norms(sources)]
+    followed = {name: source for name, source in sources.items() if "single" in source}
+    if followed:
+        found.append(_single(followed))
+    return found
+
+
+def _panels(sources: Mapping[str, xr.Dataset]) -> tuple[list[str], str]:
+    names = list(sources)
+    chosen = [names[place] for place in evenly(len(names), MOST_PANELS)]
+    told = (
+        f" Shown are {len(chosen)} of {len(names)} conditions, evenly spaced."
+        if len(chosen) < len(names)
+        else ""
+    )
+    return chosen, told
+
+
+def _paths(sources: Mapping[str, xr.Dataset]) -> Figure:
+    """Path length of each weight against its displacement, by tensor."""
+    names, told = _panels(sources)
+    figure, axes = panel_grid(len(names), 64, horizontal="relative displacement", vertical="path length")
+    tables = []
+    for ax, name in zip(axes, names, strict=True):
+        source = sources[name]
+        first = 0
+        for index, tensor in enumerate(source.attrs["components"]):
+            part = slice(first, first + tensor["size"])
+            first += tensor["size"]
+            taken = evenly(tensor["size"], MOST_POINTS)
+            relative = source["relative"].values[:MOST_SEEDS, part][:, taken]
+            path = source["path"].values[:MOST_SEEDS, part][:, taken]
+            shown = np.isfinite(relative) & np.isfinite(path)
+            if not shown.any():
+                continue
+            look = style.mark(index)
+            ax.plot(
+                relative[shown],
+                path[shown],
+                linestyle="none",
+                marker=look.marker,
+                markersize=2,
+                markeredgewidth=0,
+                color=look.colour,
+                alpha=0.5,
+                label=tensor["name"],
+                rasterized=True,
+            )
+            seeds = np.broadcast_to(source["seed"].values[:MOST_SEEDS, None], shown.shape)
+            entries = np.broadcast_to(taken, shown.shape)
+            table = pd.DataFrame(
+                {
+                    "seed": seeds[shown],
+                    "entry": entries[shown],
+                    "displacement": relative[shown],
+                    "path": path[shown],
+                }
+            )
+            table.insert(0, "tensor", tensor["name"])
+            table.insert(0, "condition", name)
+            tables.append(table)
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_title(name, fontsize=style.text_size(7))
+    axes[0].legend(fontsize=style.text_size(6), markerscale=2)
+    caption = (
+        "Path length of single weights, the sum over steps of |w(t) − w(t − 1)|, against their relative displacement "
+        f"|w(T) − w(0)| / |w(0)|, of the first {MOST_SEEDS} seeds. Weights that start at zero have no relative "
+        f"displacement and are left out.{told}"
+    )
+    data = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"condition": [], "path": []})
+    return Figure("paths", "Path length against displacement", caption, figure, data)
+
+
+def _norms(sources: Mapping[str, xr.Dataset]) -> Figure:
+    figure = style.figure("single", 68)
+    ax = figure.subplots()
+    tables = []
+    for index, (name, source) in enumerate(sources.items()):
+        steps, norm = source["moment_step"].values, source["norm"].values
+        panels.curves_of_runs(ax, steps, norm, name, index=index)
+        table = pd.DataFrame(norm.T, columns=[f"seed {seed}" for seed in source["seed"].values])
+        table.insert(0, "step", steps)
+        table.insert(0, "condition", name)
+        tables.append(table)
+    ax.set_xlabel("step")
+    ax.set_ylabel("sum of |w|")
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
+    caption = (
+        "Sum of the absolute values of all weights and biases that are read, over training. Thin lines: the original "
+        "run of every seed; thick lines are medians, bands reach from the 25th to the 75th percentile."
+    )
+    return Figure("norm", "L1 norm of the weights", caption, figure, pd.concat(tables, ignore_index=True))
+
+
+def _single(sources: Mapping[str, xr.Dataset]) -> Figure:
+    """Single weights of the first seed of each condition."""
+    names, told = _panels(sources)
+    figure, axes = panel_grid(len(names), 58, horizontal="step", vertical="weight")
+    tables = []
+    for ax, name in zip(axes, names, strict=True):
+        source = sources[name]
+        steps, values, labels = (
+            source["moment_step"].values,
+            source["single"].values[0],
+            source.attrs["entries"],
+        )
+        tensors = [label.partition("[")[0] for label in labels]
+        order = list(dict.fromkeys(tensors))
+        for entry, tensor in enumerate(tensors):
+            look = style.mark(order.index(tensor))
+            label = tensor if tensors.index(tensor) == entry else None
+            ax.plot(
+                steps,
+                values[:, entry],
+                color=look.colour,
+                linestyle=look.dashes,
+                linewidth=style.line(0.7),
+                alpha=0.8,
+                label=label,
+            )
+        ax.set_title(f"{name}, seed {int(source['seed'].values[0])}", fontsize=style.text_size(7))
+        table = pd.DataFrame(values, columns=labels)
+        table.insert(0, "step", steps)
+        table.insert(0, "condition", name)
+        tables.append(table)
+    axes[0].legend(fontsize=style.text_size(6))
+    caption = (
+        "Single weights over training, evenly spaced among the entries of each tensor, of the first seed of each "
+        f"condition.{told} No bands: each line is one weight of one run."
+    )
+    return Figure("single", "Single weights over time", caption, figure, pd.concat(tables, ignore_index=True))
