@@ -11,7 +11,18 @@ from pathlib import Path
 
 from benchmarks.measure import machine, one_thread, write_page
 
-NAMES = ("ensemble", "recording", "store", "koopman", "verify", "scale", "early_cutoff", "gpu")
+NAMES = (
+    "ensemble",
+    "recording",
+    "store",
+    "koopman",
+    "verify",
+    "scale",
+    "early_cutoff",
+    "exponents",
+    "exponents_cost",
+    "gpu",
+)
 ON_REQUEST = ("large",)
 """Run only when named: 20 GB of scratch space, and minutes."""
 PAGE = Path(__file__).with_name("results.md")

@@ -59,7 +59,10 @@ def check_figures(figures: Figures, conditions: Sequence[str], places: Places, p
 
 
 def check_conditions(condition: Condition, places: Places, problems: Problems) -> None:
-    """Add what does not fit within one condition: windows that it never reaches or has passed; what analyses say."""
+    """Add what does not fit within one condition.
+
+    Windows of steps that it never reaches, or has passed, and what analyses say themselves.
+    """
     steps, start = condition.training.steps, condition.start
     window = getattr(condition.record.steps, "window", None)
     if window is not None and not start <= window[1] <= steps:

@@ -1,0 +1,68 @@
+"""Times of learning along an axis of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from orrery.analyses.api import Figure
+from orrery.analyses.learning_time_numbers import along, median
+from orrery.figures import style
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from orrery.analyses.learning_time import Settings
+
+
+def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
+    """Each ``time(seed)`` a ring, medians joined; below, the share of the seeds that learned."""
+    places = along(sources, settings.axis)
+    first = next(iter(sources.values()))
+    label = settings.axis or next(iter(first.attrs.get("axes", {})), "condition")
+    where = np.arange(len(sources), dtype=float) if places is None else places
+    figure = style.figure(120.0, 96)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    look, rows = style.mark(0), []
+    for place, (name, source) in zip(where, sources.items(), strict=True):
+        values = source["time"].values
+        upper.plot(
+            np.full(len(values), place),
+            values,
+            linestyle="none",
+            marker="o",
+            markersize=3.5,
+            markerfacecolor="none",
+            markeredgecolor=look.colour,
+            markeredgewidth=0.8,
+        )
+        for seed, value in zip(source["seed"].values, values, strict=True):
+            rows.append({"condition": name, label: place, "seed": int(seed), "time": value})
+    medians = np.array([median(source["time"].values) for source in sources.values()])
+    order = np.argsort(where)
+    upper.plot(where[order], medians[order], color=look.colour, linewidth=style.line(1.0))
+    shares = np.array([np.isfinite(source["time"].values).mean() for source in sources.values()])
+    lower.plot(
+        where[order], shares[order], color=look.colour, marker="o", markersize=3, linewidth=style.line(1.0)
+    )
+    lower.set_ylim(-0.05, 1.05)
+    words = settings.metric.replace("_", " ")
+    sign = "≥" if settings.direction == "at-least" else "≤"
+    upper.set_ylabel(f"steps to {words} {sign} {settings.threshold:g}")
+    lower.set_ylabel("share that learned")
+    lower.set_xlabel(label.replace("_", " "))
+    if places is None:
+        lower.set_xticks(where, list(sources), rotation=30, ha="right")
+    elif (places > 0).all() and places.max() / places.min() >= 30:
+        lower.set_xscale("log")
+    if np.isfinite(medians).any() and np.nanmax(medians) > 30 * max(np.nanmin(medians), 1):
+        upper.set_yscale("log")
+    caption = (
+        f"First step at which {words} is {settings.threshold:g} or {'more' if sign == '≥' else 'less'}: "
+        "rings are seeds, the line joins medians over seeds (those that did not learn within "
+        f"{first.attrs['last']} steps count as infinitely slow). Below: the share of the seeds that learned."
+    )
+    return Figure("time", f"Steps until {words} is learned", caption, figure, pd.DataFrame(rows))

@@ -1,0 +1,134 @@
+"""Times of learning, and what is published of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from orrery.analyses.api import Number
+from orrery.config.errors import OrreryError, nearest
+from orrery.numerics.resampling import bootstrap_counts, interval
+from orrery.numerics.streams import Streams
+
+if TYPE_CHECKING:
+    from orrery.trajectory.trajectory import Trajectory
+
+DRAWS = 10_000
+
+
+def times(trajectory: Trajectory, metric: str, threshold: float, *, at_most: bool) -> xr.Dataset:
+    """First step at which the metric of copy 0 of every seed is at the threshold or beyond.
+
+    Returns:
+        ``time(seed)``, NaN where it never was; see :func:`orrery.analyses.learning_time.analyse`.
+
+    Raises:
+        OrreryError: the metric was not recorded.
+    """
+    array = trajectory.select(copies=[0]).metric(metric)
+    values = np.asarray(array.values, dtype=float)
+    steps = np.asarray(array[array.dims[1]].values)
+    # A comparison with NaN is false: a run that diverged does not learn any more.
+    there = values <= threshold if at_most else values >= threshold
+    first = np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.nan)
+    known = np.flatnonzero(np.isfinite(values).any(axis=0))
+    return xr.Dataset(
+        {"time": (("seed",), first)},
+        coords={"seed": ("seed", array["seed"].values)},
+        attrs={"last": int(steps[known[-1]]) if known.size else 0},
+    )
+
+
+def publish(sources: Mapping[str, xr.Dataset], axis: str | None) -> list[Number]:
+    """``time``, ``share`` by condition; ``fastest`` and ``shortest`` where the conditions lie along an axis.
+
+    Of each condition ``time(seed)`` is read. ``time`` is the median over seeds, those that never learned counting as
+    infinitely slow: it is NaN where half of them or more did not. ``shortest`` is the smallest of these, ``fastest``
+    the value of the axis that has it; its interval is that of the values which are fastest in resampled seeds.
+    """
+    found = []
+    for name, source in sources.items():
+        values = source["time"].values
+        n = len(values)
+        learned = np.isfinite(values)
+        draws = resampled_medians(values)
+        sure = np.isfinite(draws).all() and n > 1
+        found.append(
+            Number(
+                f"time[{name}]",
+                median(values),
+                interval(draws) if sure else None,
+                n,
+                unit="steps",
+                description="median over seeds of the first step at the threshold",
+            )
+        )
+        found.append(Number(f"share[{name}]", float(learned.mean()), n=n, description="seeds that learned"))
+    places = along(sources, axis)
+    if places is None:
+        return found
+    medians = np.array([median(source["time"].values) for source in sources.values()])
+    if not np.isfinite(medians).any():
+        return found
+    best = int(np.nanargmin(medians))
+    names = list(sources)
+    draws = np.stack([resampled_medians(source["time"].values) for source in sources.values()])
+    settled = np.isfinite(draws).any(axis=0)
+    fastest = places[np.where(np.isfinite(draws), draws, np.inf)[:, settled].argmin(axis=0)]
+    n = len(sources[names[best]]["time"])
+    found.append(
+        Number(
+            "fastest",
+            float(places[best]),
+            interval(fastest) if n > 1 and settled.all() else None,
+            n,
+            description=f"value of the axis with the shortest time ({names[best]})",
+        )
+    )
+    found.append(Number("shortest", float(medians[best]), n=n, unit="steps", description="the shortest time"))
+    return found
+
+
+def median(values: Float[np.ndarray, " seed"]) -> float:
+    """The median, with NaN as infinitely late; NaN where it is not reached."""
+    middle = float(np.median(np.where(np.isfinite(values), values, np.inf)))
+    return middle if np.isfinite(middle) else np.nan
+
+
+def resampled_medians(values: Float[np.ndarray, " seed"]) -> Float[np.ndarray, " draw"]:
+    """Medians of resampled seeds, with NaN as infinitely late and NaN where they are not reached."""
+    n = len(values)
+    counts = bootstrap_counts(n, DRAWS, Streams().generator("probe", n, "bootstrap"))
+    order = np.argsort(np.where(np.isfinite(values), values, np.inf), kind="stable")
+    ranked = np.where(np.isfinite(values), values, np.inf)[order]
+    cumulative = counts[:, order].cumsum(axis=1)
+    low, high = (ranked[(cumulative > place).argmax(axis=1)] for place in ((n - 1) // 2, n // 2))
+    # The mean of two infinities is one; that of a number and an infinity too.
+    middle = (low + high) / 2
+    return np.where(np.isfinite(middle), middle, np.nan)
+
+
+def along(sources: Mapping[str, xr.Dataset], axis: str | None) -> Float[np.ndarray, " condition"] | None:
+    """The places of the conditions on an axis of the grid; ``None`` where there is no axis of numbers.
+
+    Args:
+        sources: by condition, results of any dimensions with the attribute ``axes``: ``time(seed)`` here.
+        axis: its name; the first one where absent.
+
+    Raises:
+        OrreryError: an axis is named that the conditions do not have, or whose values are no numbers.
+    """
+    all_axes = [dict(source.attrs.get("axes", {})) for source in sources.values()]
+    known = [name for name in (all_axes[0] if all_axes else {}) if all(name in axes for axes in all_axes)]
+    if axis is not None and axis not in known:
+        raise OrreryError(f"analyses: axis '{axis}' is none of the conditions; {nearest(axis, known)}")
+    chosen = axis if axis is not None else next(iter(known), None)
+    values = [axes[chosen] for axes in all_axes] if chosen is not None else []
+    numeric = bool(values) and all(isinstance(value, int | float) for value in values)
+    if axis is not None and not numeric:
+        raise OrreryError(f"analyses: the values of axis '{axis}' are no numbers; leave 'axis' out")
+    return np.asarray(values, dtype=float) if numeric else None
