@@ -105,7 +105,7 @@ def _losses(source: xr.Dataset, suffix: str, of: str) -> Figure:
         rate = float(source["effective_rate"].values[place])
         axes[row, 1].set_title(f"reduced map, effective rate {rate:.4g}", fontsize=style.text_size(7))
         axes[row, 0].set_ylabel("loss")
-        low, high = (of(of(values[shown]) for _, values in both) for of in (min, max))
+        low, high = (pick(pick(values[shown]) for _, values in both) for pick in (min, max))
         margin = max(0.08 * (high - low), 0.05)
         axes[row, 0].set_ylim(low - margin, high + margin)
     for ax in axes[-1]:
