@@ -82,6 +82,25 @@ def test_stretch_and_seeds_are_chosen(autoregressive: Trajectory) -> None:
     assert np.isnan(found["acf[a,lag=1]"].value)
 
 
+def test_seeds_beyond_the_bounds_are_left_out_and_counted(tmp_path: Path) -> None:
+    series = np.stack([logistic(600, start) for start in (0.11, 0.23, 0.37)])
+    series[1, 300:] += 2  # as where a run changes to another attractor
+    trained = source(tmp_path / "a.zarr", series)
+    given = correlation(lags=3, within=[-0.1, 1.1])
+    result = autocorrelation.analyse(trained, given, CONTEXT)
+    assert np.isfinite(result["acf"].values).all(axis=1).tolist() == [True, False, True]
+    found = {number.name: number for number in autocorrelation.numbers(None, {"a": result}, given)}
+    assert (found["left-out[a]"].value, found["left-out[a]"].n, found["acf[a,lag=1]"].n) == (1, 3, 2)
+    followed = divergence(radius=1e-2, within=[-0.1, 1.1])
+    result = neighbour_divergence.analyse(trained, followed, CONTEXT)
+    found = {number.name: number for number in neighbour_divergence.numbers(None, {"a": result}, followed)}
+    assert (found["left-out[a]"].value, found["exponent[a]"].n) == (1, 2)
+    assert (result["dropped"].values[1] == 4).all()
+    assert neighbour_divergence.plot(None, {"a": result}, followed)
+    with pytest.raises(ValueError, match="the lower bound"):
+        correlation(within=[1, 0])
+
+
 def test_shuffles_are_seeded(autoregressive: Trajectory) -> None:
     one, other = (autocorrelation.analyse(autoregressive, correlation(lags=3), CONTEXT) for _ in range(2))
     assert one["low"].values.tobytes() == other["low"].values.tobytes()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
+from orrery.analyses.api import Context, Figure, Number
+from orrery.analyses.series_settings import SeriesSettings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,14 +22,10 @@ if TYPE_CHECKING:
 SCOPE = "block"
 
 
-class Settings(AnalysisSettings):
+class Settings(SeriesSettings):
     """Autocorrelation of a metric of the original run (copy 0) of every seed."""
 
     method: Literal["autocorrelation"] = "autocorrelation"
-    metric: str = Field("loss", description="a metric that was recorded at every step")
-    seeds: tuple[int, ...] = Field(
-        (), description="seeds that are read, of those of the study; all where empty"
-    )
     lags: int = Field(50, ge=1, description="largest lag, in steps")
     shuffles: int = Field(1000, ge=39, description="shuffled series behind the band")
 
@@ -38,8 +35,8 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
 
     Returns:
         ``acf(seed, lag)``, ``low(seed, lag)`` and ``high(seed, lag)`` of the 95 % band of each lag, ``mean(seed)`` and
-        ``deviation(seed)`` of the series; NaN for a series that is constant or not finite. Attributes ``first_step``
-        and ``points`` say which stretch it is.
+        ``deviation(seed)`` of the series; NaN for a series that is constant, not finite, or not within the bounds, of
+        which ``within(seed)`` tells. Attributes ``first_step`` and ``points`` say which stretch it is.
 
     Raises:
         OrreryError: the metric was not recorded at every step, or the stretch is not longer than the largest lag.

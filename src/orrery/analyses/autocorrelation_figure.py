@@ -62,7 +62,7 @@ def draw(sources: Mapping[str, xr.Dataset], metric: str) -> Figure:
                 marker=look.marker,
                 markersize=2.2,
                 linewidth=style.line(0.7),
-                alpha=max(0.25, 1 / (1 + row)),
+                alpha=0.6,
                 label=metric.replace("_", " ") if row == 0 else None,
             )
             table = pd.DataFrame({"lag": lags, "acf": acf, "low": low, "high": high})

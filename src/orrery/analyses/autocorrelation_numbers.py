@@ -51,5 +51,11 @@ def _of_condition(name: str, source: xr.Dataset) -> Iterator[Number]:
         f"undefined[{name}]",
         float((~defined).sum()),
         n=len(defined),
-        description="seeds whose series is constant or not finite in the stretch",
+        description="seeds whose series is constant, not finite or not within the bounds in the stretch",
+    )
+    yield Number(
+        f"left-out[{name}]",
+        float((~source["within"].values.astype(bool)).sum()),
+        n=len(defined),
+        description="of these, seeds whose metric is not within the bounds over the whole stretch",
     )

@@ -22,7 +22,7 @@ NAME = "autocorrelation"
 
 def autocorrelation_of(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
     """See :func:`orrery.analyses.autocorrelation.analyse`."""
-    series = metric_series(source, settings.metric, settings.seeds, settings.of, NAME)
+    series = metric_series(source, settings, NAME)
     points = len(series.steps)
     if points <= settings.lags:
         raise OrreryError(
@@ -30,14 +30,16 @@ def autocorrelation_of(source: Trajectory, settings: Settings, context: Context)
             "(steps), or write fewer lags"
         )
     bands = np.full((len(series.seeds), settings.lags + 1, 2), np.nan)
-    for row, (seed, values) in enumerate(zip(series.seeds, series.values, strict=True)):
+    taken = np.where(series.within[:, None], series.values, np.nan)
+    for row, (seed, values) in enumerate(zip(series.seeds, taken, strict=True)):
         generator = Streams().generator("probe", int(seed), NAME, settings.metric, points)
         bands[row] = shuffle_band(values, settings.lags, settings.shuffles, generator)
     return xr.Dataset(
         {
-            "acf": (("seed", "lag"), autocorrelation(series.values, settings.lags)),
+            "acf": (("seed", "lag"), autocorrelation(taken, settings.lags)),
             "low": (("seed", "lag"), bands[:, :, 0]),
             "high": (("seed", "lag"), bands[:, :, 1]),
+            "within": (("seed",), series.within),
             "mean": (("seed",), series.values.mean(axis=1)),
             "deviation": (("seed",), series.values.std(axis=1)),
         },

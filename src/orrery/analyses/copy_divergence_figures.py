@@ -65,8 +65,9 @@ def _positive(values: np.ndarray) -> np.ndarray:
 
 def _distances(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     names, told = _some(sources, MOST_PANELS)
+    ranges = len({tuple(sources[name]["moment_step"].values[[0, -1]].tolist()) for name in names})
     label = "distance d(t)" if settings.norm == "l1" else "Euclidean distance d(t)"
-    figure, axes = panel_grid(len(names), 56, horizontal="step", vertical=label, sharex=True)
+    figure, axes = panel_grid(len(names), 56, horizontal="step", vertical=label, sharex=ranges == 1)
     tables = []
     for ax, name in zip(axes, names, strict=True):
         source = sources[name]

@@ -160,7 +160,7 @@ def _single(sources: Mapping[str, xr.Dataset]) -> Figure:
         table.insert(0, "step", steps)
         table.insert(0, "condition", name)
         tables.append(table)
-    axes[0].legend(fontsize=style.text_size(6))
+    axes[0].legend(loc="upper left", bbox_to_anchor=(0, -0.25), fontsize=style.text_size(6))
     caption = (
         "Single weights over training, evenly spaced among the entries of each tensor, of the first seed of each "
         f"condition.{told} No bands: each line is one weight of one run."

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
+from orrery.analyses.api import Context, Figure, Number
+from orrery.analyses.series_settings import SeriesSettings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
 SCOPE = "block"
 
 
-class Settings(AnalysisSettings):
+class Settings(SeriesSettings):
     """Exponents of many starts in a metric of the original run (copy 0) of every seed."""
 
     method: Literal["neighbour-divergence"] = "neighbour-divergence"
-    metric: str = Field("loss", description="a metric that was recorded at every step")
-    seeds: tuple[int, ...] = Field(
-        (), description="seeds that are read, of those of the study; all where empty"
-    )
     radius: float = Field(5.0e-5, gt=0, description="neighbours differ by less, in units of the metric")
     starts: int = Field(1000, ge=1, description="distinct starts, drawn uniformly from the stretch")
     theiler: int = Field(
@@ -49,8 +46,9 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         For each start ``exponent(seed, draw)``, ``p(seed, draw)`` and ``slope(seed, draw)`` of the line over n = 1 to
         10, ``r_squared(seed, draw)``, ``length(seed, draw)``, ``start_step(seed, draw)``, ``start_value(seed, draw)``,
         ``neighbours(seed, draw)``, and ``dropped(seed, draw)``: 0 where it is used, 1 too near the end of the stretch,
-        2 without neighbours, 3 with a mean distance of zero. ``logarithm(seed, ahead)`` is the mean over the starts
-        that are used of ln d_n, ``mean_slope(seed)`` the slope of that over n = 1 to 10.
+        2 without neighbours, 3 with a mean distance of zero, 4 in a series that is not within the bounds.
+        ``logarithm(seed, ahead)`` is the mean over the starts that are used of ln d_n, ``mean_slope(seed)`` the slope
+        of that over n = 1 to 10.
 
     Raises:
         OrreryError: the metric was not recorded at every step, is not finite, or the stretch is too short.

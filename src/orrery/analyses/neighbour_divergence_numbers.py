@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from orrery.analyses.api import Number
+from orrery.analyses.neighbour_divergence_result import LEFT_OUT
 from orrery.analyses.over_seeds import mean_number
 from orrery.numerics.neighbour_divergence import VOID, WITHIN_END, WITHOUT_NEIGHBOURS
 from orrery.numerics.resampling import interval
@@ -78,6 +79,12 @@ def _of_condition(name: str, source: xr.Dataset, significance: float) -> Iterato
             n=dropped.size,
             description=f"starts dropped: {said}",
         )
+    yield Number(
+        f"left-out[{name}]",
+        float((dropped == LEFT_OUT).any(axis=1).sum()),
+        n=len(dropped),
+        description="seeds whose metric is not within the bounds over the whole stretch",
+    )
     yield mean_number(
         f"neighbours[{name}]",
         _means(source["neighbours"].values.astype(float), used),

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Int
 
 from orrery.analyses.metric_series import metric_series
 from orrery.config.errors import OrreryError
 from orrery.numerics.line_fits import lines
-from orrery.numerics.neighbour_divergence import SIGNIFICANCE_RANGE, neighbour_divergence
+from orrery.numerics.neighbour_divergence import SIGNIFICANCE_RANGE, Divergence, neighbour_divergence
 from orrery.numerics.streams import Streams
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from orrery.trajectory.trajectory import Trajectory
 
 NAME = "neighbour-divergence"
+LEFT_OUT = 4
+"""Why a start was dropped, beside the reasons of the numerics: the series of its seed is not within the bounds."""
 OF_START = {
     "exponent": "exponent",
     "p": "p",
@@ -33,7 +36,7 @@ OF_START = {
 
 def divergence_of(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
     """See :func:`orrery.analyses.neighbour_divergence.analyse`."""
-    series = metric_series(source, settings.metric, settings.seeds, settings.of, NAME)
+    series = metric_series(source, settings, NAME)
     points = len(series.steps)
     if points < settings.starts:
         raise OrreryError(
@@ -41,9 +44,12 @@ def divergence_of(source: Trajectory, settings: Settings, context: Context) -> x
             "fewer starts, or read a longer stretch (steps)"
         )
     found = []
-    for seed, values in zip(series.seeds, series.values, strict=True):
+    for seed, values, within in zip(series.seeds, series.values, series.within, strict=True):
         generator = Streams().generator("probe", int(seed), NAME, settings.metric, points)
         starts = generator.choice(points, settings.starts, replace=False)
+        if not within:
+            found.append(_left_out(starts, settings.horizon))
+            continue
         try:
             found.append(
                 neighbour_divergence(
@@ -72,4 +78,22 @@ def divergence_of(source: Trajectory, settings: Settings, context: Context) -> x
         },
         coords={"seed": ("seed", series.seeds)},
         attrs={"axes": dict(context.axes), "first_step": int(series.steps[0]), "points": points},
+    )
+
+
+def _left_out(starts: Int[np.ndarray, " start"], horizon: int) -> Divergence:
+    """What stands for a series that is not followed."""
+    count = len(starts)
+    nothing, none = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+    return Divergence(
+        start=np.sort(starts),
+        value=nothing,
+        dropped=none + LEFT_OUT,
+        neighbours=none,
+        distance=np.full((count, horizon), np.nan),
+        exponent=nothing,
+        r_squared=nothing,
+        length=none,
+        slope=nothing,
+        p=nothing,
     )
