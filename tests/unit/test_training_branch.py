@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.unit.device_examples import SlowLane
 from tests.unit.test_training_block import condition, files, iris
 
 from orrery.config.errors import OrreryError
 from orrery.systems.system import Runs
 from orrery.systems.tangents import packed
+from orrery.training import start
 from orrery.training.block import train_block
 from orrery.training.build import build_system
 from orrery.training.progress import Progress
@@ -135,6 +137,15 @@ def test_it_may_leave_at_any_step(tmp_path: Path, iris: Path, parent: Path, at: 
     assert np.array_equal(states(branch)[1::2], whole[1::2, at:]) == (at == 0)
 
 
+def test_runs_are_iterated_again_with_a_device_of_its_own_in_the_same_bits(
+    tmp_path: Path, iris: Path, parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "lane_from", lambda place: SlowLane())
+    leaves = Leaves([Runs.product(SEEDS, (0, 1))], 0, [], given(), iris)
+    branch = train(tmp_path / "c", iris, beginning(given(), 7), 7, 10, None, leaves)
+    assert np.array_equal(states(branch)[::2], states(parent / "a")[::2, 7:])
+
+
 def test_copies_are_perturbed_where_it_begins(tmp_path: Path, iris: Path, parent: Path) -> None:
     """Of the condition only the originals go on; copy 0 stays one, and copy 1 differs by the perturbation alone."""
     copies = {"amplitude": 1e-6, "kind": "absolute", "distribution": "normal", "tensors": ["fc2.weight"]}
@@ -165,8 +176,8 @@ def test_another_rate(tmp_path: Path, iris: Path, parent: Path) -> None:
     )
     runs = Runs.product(SEEDS)
     (orbit,) = replay_of(given(), iris, [parent / "a"])
-    start = {name: tensor[::2].clone() for name, tensor in orbit.state(10).items()}
-    assert np.array_equal(states(branch), iterated(faster, iris, start, runs, range(10, 20)))
+    begun = {name: tensor[::2].clone() for name, tensor in orbit.state(10).items()}
+    assert np.array_equal(states(branch), iterated(faster, iris, begun, runs, range(10, 20)))
     assert not np.array_equal(states(branch)[:, 1], states(parent / "b")[::2, 0])
 
 
@@ -182,10 +193,10 @@ def test_another_optimizer(tmp_path: Path, iris: Path, before: str, after: str) 
     (orbit,) = replay_of(given(before), iris, [a])
     left, runs = orbit.state(10), Runs.product(SEEDS)
     system = build_system(given(after), iris, CPU)
-    start = {name: left.get(name, tensor).clone() for name, tensor in system.initial(runs).items()}
-    carried = [name for name in start if name.endswith("momentum")]
-    assert (before, after) != ("momentum", "nesterov") or any(start[name].any() for name in carried)
-    assert np.array_equal(states(branch), iterated(given(after), iris, start, runs, range(10, 20)))
+    begun = {name: left.get(name, tensor).clone() for name, tensor in system.initial(runs).items()}
+    carried = [name for name in begun if name.endswith("momentum")]
+    assert (before, after) != ("momentum", "nesterov") or any(begun[name].any() for name in carried)
+    assert np.array_equal(states(branch), iterated(given(after), iris, begun, runs, range(10, 20)))
 
 
 def test_other_batches(tmp_path: Path, iris: Path, parent: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 MODULES = (
     "test_changes_config",
+    "test_changes_branches",
     "test_extend",
     "test_changes_code",
     "test_changes_software",

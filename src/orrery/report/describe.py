@@ -153,7 +153,7 @@ def _branches(values: Values) -> str:
     if not left:
         return ""
     return (
-        f"Some conditions are branches of {joined(left, 'and')}: they start from the states of its "
+        f"Some conditions are branches of {joined(left, 'and')}: they start from the states of the "
         "original runs after a step, and count their steps on. Their copies are perturbed there."
     )
 
