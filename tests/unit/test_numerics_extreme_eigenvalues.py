@@ -41,6 +41,7 @@ def test_both_ends_of_random_spectra() -> None:
     expected = np.concatenate([ordered[:, ::-1][:, :3], ordered[:, :2]], axis=1)
     np.testing.assert_allclose(found.values, expected, atol=1e-10)
     assert products == found.products + 5
+    assert found.converged.all()
     assert found.products < 120
     gram = found.vectors @ found.vectors.transpose(1, 2)
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(5), gram.shape), atol=1e-10)
@@ -55,6 +56,7 @@ def test_reported_residuals_are_those_of_the_vectors_and_bound_the_error() -> No
     np.testing.assert_allclose(found.residuals, residuals, atol=1e-14)
     assert float(found.residuals.min()) > 1e-4
     assert found.products == 12
+    assert not found.converged.any()
     nearest = np.abs(spectra[:, None, :] - found.values.numpy()[:, :, None]).min(axis=2)
     assert (nearest <= found.residuals.numpy()).all()
 
@@ -126,6 +128,16 @@ def test_the_same_bits_each_time_and_alike_in_any_company() -> None:
     assert torch.equal(first.values, second.values)
     alone = solve(matrices[1:2], largest=2)[0]
     np.testing.assert_allclose(alone.values[0], first.values[1], rtol=1e-9)
+
+
+def test_a_matrix_that_is_not_finite_leaves_the_others_alone() -> None:
+    matrices = symmetric(np.random.default_rng(7).standard_normal((3, 50)))
+    matrices[1] = torch.nan
+    found, _ = solve(matrices, largest=2)
+    assert torch.isnan(found.values[1]).all()
+    assert torch.isnan(found.residuals[1]).all()
+    expected = torch.linalg.eigvalsh(matrices[[0, 2]])[:, [-1, -2]]
+    np.testing.assert_allclose(found.values[[0, 2]], expected, rtol=1e-9)
 
 
 def test_more_eigenvalues_than_there_are_is_one_sentence() -> None:

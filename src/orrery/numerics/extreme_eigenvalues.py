@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
@@ -30,12 +30,14 @@ class Extremes:
         values: of each run.
         vectors: of norm 1, in the same order.
         residuals: ``|A v - value v|``, from one more product. An eigenvalue of A lies within it.
+        converged: whether the residuals of a run are within the tolerance, as far as rounding allows.
         products: products of each matrix with a vector, without that last one.
     """
 
     values: Float[torch.Tensor, "run rank"]
     vectors: Float[torch.Tensor, "run rank component"]
     residuals: Float[torch.Tensor, "run rank"]
+    converged: Bool[torch.Tensor, " run"]
     products: int
 
 
@@ -53,7 +55,7 @@ def extreme_eigenvalues(
 
     Iteration ends once all runs have residuals below ``tolerance`` times the largest modulus of their eigenvalues, or
     after ``most`` products: then the residuals say how far it came. The first vectors come from the stream ``probe``
-    and are the same for all runs.
+    and are the same for all runs. Where a product is not finite, all of that run is NaN.
 
     Args:
         apply: multiplies each matrix with several vectors, float64.
@@ -93,7 +95,10 @@ def extreme_eigenvalues(
     vectors = mixing.transpose(1, 2) @ space.basis()
     vectors = vectors / vectors.norm(dim=2, keepdim=True)
     residuals = (apply(vectors) - values[:, :, None] * vectors).norm(dim=2)
-    return Extremes(values, vectors, residuals, space.count)
+    values, residuals = (part.masked_fill(space.lost[:, None], torch.nan) for part in (values, residuals))
+    vectors = vectors.masked_fill(space.lost[:, None, None], torch.nan)
+    converged = (residuals <= 2 * tolerance * scale).all(dim=1)
+    return Extremes(values, vectors, residuals, converged, space.count)
 
 
 def _draw(key: int, runs: int, count: int, size: int) -> torch.Tensor:
@@ -107,6 +112,7 @@ class _Space:
     def __init__(self, runs: int, size: int, most: int) -> None:
         self.count = 0
         self.blocks = 0
+        self.lost = torch.zeros(runs, dtype=torch.bool)
         self._runs, self._size, self._most = runs, size, most
         self._vectors = torch.empty((runs, 0, size), dtype=torch.float64)
         self._matrix = torch.zeros((runs, most, most), dtype=torch.float64)
@@ -140,6 +146,10 @@ class _Space:
         width = products.shape[1]
         first = self.count - width
         coefficients = self.basis() @ products.transpose(1, 2)
+        self.lost |= ~torch.isfinite(coefficients).all(dim=(1, 2))
+        # The other runs go on: a decomposition refuses what is not finite.
+        coefficients = coefficients.masked_fill(self.lost[:, None, None], 0.0)
+        products = products.masked_fill(self.lost[:, None, None], 0.0)
         self._matrix[:, : self.count, first : self.count] = coefficients
         self._matrix[:, first : self.count, : self.count] = coefficients.transpose(1, 2)
         return self._orthogonal(products)
