@@ -106,7 +106,7 @@ def test_portions_of_the_steps_change_nothing(
     whole, source = looked_at(tmp_path, iris, every=3, probes=4)
     monkeypatch.setattr(sharpness_curves, "ROOM", 30_000)
     assert (
-        len(list(sharpness_curves._portions(build_system(condition(system=SYSTEM), iris), Settings(), 7, 2)))
+        len(list(sharpness_curves.portions(build_system(condition(system=SYSTEM), iris), Settings(), 7, 2)))
         > 2
     )
     context = Context("a", system=partial(build_system, condition(system=SYSTEM), iris))

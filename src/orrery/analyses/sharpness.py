@@ -8,8 +8,8 @@ products in float64, the trace by Hutchinson's estimator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -67,6 +67,19 @@ class Settings(AnalysisSettings):
         if self.late is not None and self.late[0] > self.late[1]:
             raise ValueError(f"late: the window ends ({self.late[1]}) before it starts ({self.late[0]})")
         return self
+
+    def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
+        """What does not fit a condition, known before anything is trained: key and message."""
+        if condition.record.state == ():
+            yield (
+                "method",
+                "'sharpness' reads recorded weights, and record.state is empty; write state: all there",
+            )
+        last = condition.training.steps
+        if self.until is not None and self.until > last:
+            yield "until", f"is step {self.until}, but training.steps is {last}"
+        if self.late is not None and self.late[1] > last:
+            yield "late", f"ends at step {self.late[1]}, but training.steps is {last}"
 
 
 def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:

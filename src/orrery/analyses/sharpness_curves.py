@@ -46,7 +46,7 @@ def curves_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     steps = np.asarray(source.steps)[:: settings.every]
     states = source.array([component.name for component in needed]).isel(run=rows)
     parts = []
-    for first, last in _portions(system, settings, len(steps), runs.count):
+    for first, last in portions(system, settings, len(steps), runs.count):
         # A portion of steps at a time: a trajectory may be larger than memory.
         chosen = slice(first * settings.every, (last - 1) * settings.every + 1, settings.every)
         values = states.isel(step=chosen).values.astype(np.float64)
@@ -61,25 +61,26 @@ def curves_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     )
 
 
-def check(system: System, settings: Settings) -> None:
+def check(system: System, settings: Settings, analysis: str = "sharpness") -> None:
     """Refuse what cannot be asked of a system.
 
     Raises:
         OrreryError: no gradient, no whole batch, more eigenvalues than weights, or than the products can give.
     """
-    check_gradient(system, "sharpness")
+    check_gradient(system, analysis)
     if settings.batch == "full" and system.whole is None:
-        raise OrreryError("sharpness: this system has no batch of all samples; write batch: step")
+        raise OrreryError(f"{analysis}: this system has no batch of all samples; write batch: step")
     weights = sum(component.size for component in moved(system))
     wanted = settings.eigenvalues + settings.lowest
     if wanted > weights:
         raise OrreryError(
-            f"sharpness: {wanted} eigenvalues were asked for, and the Hessian has {weights}; write at most {weights} "
+            f"{analysis}: {wanted} eigenvalues were asked for, and the Hessian has {weights}; write at most {weights} "
             "in 'eigenvalues' and 'lowest' together"
         )
     if wanted > settings.products:
         raise OrreryError(
-            f"sharpness: {wanted} eigenvalues need as many products; write products: {5 * wanted}, or fewer eigenvalues"
+            f"{analysis}: {wanted} eigenvalues need as many products; write products: {5 * wanted}, or ask "
+            "for fewer eigenvalues"
         )
 
 
@@ -89,6 +90,8 @@ def look(
     runs: Runs,
     steps: Sequence[int] | Float[np.ndarray, " moment"],
     settings: Settings,
+    *,
+    vectors: bool = False,
 ) -> dict[str, Float[np.ndarray, "seed moment ..."]]:
     """What is asked of the Hessian at several steps of several runs.
 
@@ -98,12 +101,13 @@ def look(
         runs: one per seed.
         steps: one per moment.
         settings: of the analysis.
+        vectors: return the eigenvectors too, as ``vectors`` with the largest eigenvalues first.
     """
     if settings.batch == "full":
         assert system.whole is not None
         folded = {name: tensor.flatten(0, 1) for name, tensor in state.items()}
         seeds = [seed for seed in runs.seeds for _ in steps]
-        found = _look_at(system, folded, system.whole(), 0, seeds, settings)
+        found = _look_at(system, folded, system.whole(), 0, seeds, settings, vectors)
         return {
             name: values.reshape(runs.count, len(steps), *values.shape[1:]) for name, values in found.items()
         }
@@ -111,12 +115,18 @@ def look(
     for place, step in enumerate(steps):
         now = {name: tensor[:, place].contiguous() for name, tensor in state.items()}
         batch = system.batch(runs, int(step))
-        parts.append(_look_at(system, now, batch, int(step), runs.seeds, settings))
+        parts.append(_look_at(system, now, batch, int(step), runs.seeds, settings, vectors))
     return {name: np.stack([part[name] for part in parts], axis=1) for name in parts[0]}
 
 
 def _look_at(
-    system: System, state: State, batch: Batch, t: int, seeds: Sequence[int], settings: Settings
+    system: System,
+    state: State,
+    batch: Batch,
+    t: int,
+    seeds: Sequence[int],
+    settings: Settings,
+    vectors: bool,
 ) -> Found:
     """The same for states that share one step; one row per state."""
     weights = moved(system)
@@ -143,7 +153,7 @@ def _look_at(
             tolerance=settings.tolerance,
             most=settings.products,
         )
-        loss = system.advance(_completed(safe, system), batch, t)[1].get("loss")
+        loss = system.advance(completed(safe, system), batch, t)[1].get("loss")
         found = {
             "sharpness": extremes.values[:, : settings.eigenvalues],
             "residual": extremes.residuals[:, : settings.eigenvalues],
@@ -153,6 +163,8 @@ def _look_at(
         if settings.lowest:
             found["lowest"] = extremes.values[:, settings.eigenvalues :]
             found["lowest_residual"] = extremes.residuals[:, settings.eigenvalues :]
+        if vectors:
+            found["vectors"] = extremes.vectors
         if settings.probes:
             probes = rademacher(seeds, settings.probes, size)
             found["trace"], found["trace_error"] = estimate_trace(apply, probes)
@@ -225,7 +237,7 @@ def _tensors(
     return unpacked(torch.from_numpy(np.ascontiguousarray(values)), components)
 
 
-def _completed(state: State, system: System) -> State:
+def completed(state: State, system: System) -> State:
     """The state with zeros for what an optimizer carries along: the loss does not depend on it."""
     like = next(iter(state.values()))
     rest = {
@@ -236,7 +248,7 @@ def _completed(state: State, system: System) -> State:
     return {**state, **rest}
 
 
-def _portions(system: System, settings: Settings, moments: int, runs: int) -> Iterator[tuple[int, int]]:
+def portions(system: System, settings: Settings, moments: int, runs: int) -> Iterator[tuple[int, int]]:
     """First and last place of the moments that are looked at together."""
     weights = moved(system)
     wide = max(settings.eigenvalues, settings.lowest, settings.probes)

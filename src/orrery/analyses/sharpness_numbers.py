@@ -142,6 +142,12 @@ def _of_edge(
         f"median of sharpness over edge from {settings.settle} steps after the crossing until step {until}, mean over "
         "the seeds that reach it",
     )
+    late = late_window(steps, settings.late)
+    yield mean_over_seeds(
+        f"late-product[{name}]",
+        _median(product, late),
+        "median of sharpness over edge in the window of the late sharpness, mean over seeds",
+    )
     yield Number(
         f"largest-product[{name}]",
         float(product.max()),
