@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -242,3 +243,16 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         Settings(probes=1)
     with pytest.raises(ValidationError, match="the window ends"):
         Settings(late=(5, 4))
+
+
+def test_what_does_not_fit_a_condition_is_told_before_training() -> None:
+    def condition_with(state: object) -> SimpleNamespace:
+        return SimpleNamespace(
+            record=SimpleNamespace(state=state), training=SimpleNamespace(steps=100, dtype="float32")
+        )
+
+    assert list(Settings(until=100, late=(90, 100)).misfits(condition_with("all"))) == []
+    told = dict(Settings(until=101, late=(90, 120)).misfits(condition_with(())))
+    assert told["until"] == "is step 101, but training.steps is 100"
+    assert told["late"] == "ends at step 120, but training.steps is 100"
+    assert "record.state is empty; write state: all there" in told["method"]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from orrery.analyses.api import Number
-from orrery.analyses.sharpness_numbers import mean_over_seeds
+from orrery.analyses.sharpness_numbers import over_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
-    """All numbers of all conditions; see :func:`orrery.analyses.edge_exponents.numbers`."""
+    """All numbers of all conditions.
+
+    Args:
+        sources: by condition, with ``local(seed, moment)`` and all else that the analysis gives.
+        settings: of the analysis.
+    """
     return [number for name, source in sources.items() for number in _of_condition(name, source, settings)]
 
 
@@ -61,13 +66,13 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
     positive = first_above(local, settings.threshold, steps)
     explained = beyond_negative_curvature(kept["lowest_growth"], settings.threshold)
     sharp = first_above(local, explained, steps)
-    yield mean_over_seeds(
+    yield over_seeds(
         f"first-positive[{name}]",
         positive,
         f"end of the first stretch with a local exponent above {threshold}, mean over the seeds that have one",
         "steps",
     )
-    yield mean_over_seeds(
+    yield over_seeds(
         f"first-beyond-negative-curvature[{name}]",
         sharp,
         f"end of the first stretch whose local exponent exceeds {threshold} and the growth along the lowest "
@@ -75,7 +80,7 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
         "steps",
     )
     for number, when in (("lead", positive), ("lead-beyond-negative-curvature", sharp)):
-        yield mean_over_seeds(
+        yield over_seeds(
             f"{number}[{name}]",
             crossing - when,
             f"steps from {'that stretch' if number != 'lead' else 'the first positive stretch'} to the crossing of "
@@ -84,18 +89,18 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
         )
     after = steps[None, :] >= np.nan_to_num(crossing, nan=np.inf)[:, None]
     for word, chosen in (("before", ~after), ("after", after)):
-        yield mean_over_seeds(
+        yield over_seeds(
             f"local-{word}[{name}]",
             _means(local, chosen),
             f"mean local exponent {word} the crossing of the edge, mean over seeds",
             "1/step",
         )
-        yield mean_over_seeds(
+        yield over_seeds(
             f"positive-share-{word}[{name}]",
             _means((local > settings.threshold).astype(float), chosen),
             f"share of the stretches {word} the crossing with a local exponent above {threshold}, mean over seeds",
         )
-        yield mean_over_seeds(
+        yield over_seeds(
             f"sharpest-growth-{word}[{name}]",
             _means(kept["sharpest_growth"], chosen),
             f"mean ln |J v| along the sharpest direction {word} the crossing, mean over seeds",

@@ -19,7 +19,11 @@ DIGITS = 6
 
 
 def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
-    """All figures; see :func:`orrery.analyses.sharpness.plot`."""
+    """All figures.
+
+    Args:
+        sources: by condition, with ``sharpness(seed, moment, rank)`` and all else that the analysis gives.
+    """
     figures = [_sharpness(sources)]
     if any(np.isfinite(source["edge"].values).any() for source in sources.values()):
         figures.append(_products(sources))

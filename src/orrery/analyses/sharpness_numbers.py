@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from orrery.analyses.api import Number
-from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
-from orrery.numerics.streams import Streams
+from orrery.analyses.lyapunov_numbers import mean_over_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,20 +18,19 @@ if TYPE_CHECKING:
 
 
 def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
-    """All numbers of all conditions; see :func:`orrery.analyses.sharpness.numbers`."""
+    """All numbers of all conditions.
+
+    Args:
+        sources: by condition, with ``product(seed, moment)`` and all else that the analysis gives.
+        settings: of the analysis.
+    """
     return [number for name, source in sources.items() for number in _of_condition(name, source, settings)]
 
 
-def mean_over_seeds(
-    name: str, values: Float[np.ndarray, " seed"], description: str, unit: str = ""
-) -> Number:
-    """The mean over seeds with its bootstrap interval; seeds without a value are left out."""
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return Number(name, np.nan, n=0, unit=unit, description=description)
-    counts = bootstrap_counts(len(values), 10_000, Streams().generator("probe", len(values), "bootstrap"))
-    between = interval(resampled_mean(values, counts)) if len(values) > 1 else None
-    return Number(name, float(values.mean()), between, len(values), unit=unit, description=description)
+def over_seeds(name: str, values: Float[np.ndarray, " seed"], description: str, unit: str = "") -> Number:
+    """The mean over seeds with its bootstrap interval as a number; seeds without a value are left out."""
+    value, bounds, n = mean_over_seeds(values)
+    return Number(name, value, bounds, n, unit=unit, description=description)
 
 
 def median_after_crossing(
@@ -87,24 +85,24 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
     words = f"steps {steps[late][0]} to {steps[late][-1]}" if late.any() else "no step"
     final = _median(sharpness, late)
     peak = sharpness.max(axis=1) if len(sharpness) else np.array([])
-    yield mean_over_seeds(f"peak-sharpness[{name}]", peak, "largest sharpness, mean over seeds")
-    yield mean_over_seeds(f"late-sharpness[{name}]", final, f"median sharpness over {words}, mean over seeds")
-    yield mean_over_seeds(
+    yield over_seeds(f"peak-sharpness[{name}]", peak, "largest sharpness, mean over seeds")
+    yield over_seeds(f"late-sharpness[{name}]", final, f"median sharpness over {words}, mean over seeds")
+    yield over_seeds(
         f"late-share[{name}]",
         final / peak,
         f"median sharpness over {words} over the largest one, mean over seeds",
     )
-    yield mean_over_seeds(f"final-loss[{name}]", loss[:, -1], f"loss at step {steps[-1]}, mean over seeds")
+    yield over_seeds(f"final-loss[{name}]", loss[:, -1], f"loss at step {steps[-1]}, mean over seeds")
     if "trace" in source and len(sharpness):
         error = float(np.mean(source["trace_error"].values[~lost, -1]))
-        trace = mean_over_seeds(
+        trace = over_seeds(
             f"final-trace[{name}]",
             source["trace"].values[~lost, -1],
             f"trace of the Hessian at step {steps[-1]}, mean over seeds; standard error of one seed {error:.3g}",
         )
         yield trace
         shares = source["sharpness"].values[~lost, -1, 0] / source["trace"].values[~lost, -1]
-        yield mean_over_seeds(
+        yield over_seeds(
             f"final-share-of-trace[{name}]",
             shares,
             f"sharpness over trace at step {steps[-1]}, mean over seeds",
@@ -129,21 +127,21 @@ def _of_edge(
         n=len(crossing),
         description="seeds whose sharpness reaches the edge",
     )
-    yield mean_over_seeds(
+    yield over_seeds(
         f"crossing[{name}]",
         crossing,
         "first step looked at with a sharpness at or above the edge, mean over the seeds that reach it",
         "steps",
     )
     until = steps[-1] if settings.until is None else settings.until
-    yield mean_over_seeds(
+    yield over_seeds(
         f"median-product[{name}]",
         median_after_crossing(product, crossing, steps, settings.settle, settings.until),
         f"median of sharpness over edge from {settings.settle} steps after the crossing until step {until}, mean over "
         "the seeds that reach it",
     )
     late = late_window(steps, settings.late)
-    yield mean_over_seeds(
+    yield over_seeds(
         f"late-product[{name}]",
         _median(product, late),
         "median of sharpness over edge in the window of the late sharpness, mean over seeds",
@@ -154,7 +152,7 @@ def _of_edge(
         n=len(product),
         description="largest sharpness over edge of all seeds and steps looked at",
     )
-    yield mean_over_seeds(
+    yield over_seeds(
         f"loss-at-crossing[{name}]",
         _at(loss, steps, crossing),
         "loss at the crossing, mean over the seeds that reach it",
@@ -164,7 +162,7 @@ def _of_edge(
     rises = np.where(both, np.diff(loss, axis=1) > 0, False).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = rises / both.sum(axis=1)
-    yield mean_over_seeds(
+    yield over_seeds(
         f"loss-rises[{name}]",
         share,
         "share of the pairs of consecutive steps looked at after the crossing over which the loss rises",
