@@ -24,6 +24,7 @@ RUN = (
     "own-network-and-checkpoints",
     "notebook",
     "data-model",
+    "sharpness",
 )
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
 
@@ -116,10 +117,11 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path) -> None:
     for study in ("steps", "henon", "strange-attractor", "own-network"):
         assert (mine / "results" / study / "report.html").is_file()
-    for study in ("steps", "henon"):
+    for study in ("steps", "henon", "sharpening"):
         claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
-        assert [claim["verdict"] for claim in claims] == ["holds"], claims
-        assert list((mine / "results" / study / "figures").glob("*step-lengths.svg"))
+        assert {claim["verdict"] for claim in claims} == {"holds"}, claims
+        drawn = "sharpness-product" if study == "sharpening" else "step-lengths"
+        assert list((mine / "results" / study / "figures").glob(f"*{drawn}.svg"))
     assert "Hénon" in (mine / "results" / "report" / "index.html").read_text(encoding="utf-8")
 
 
