@@ -59,3 +59,12 @@ def test_what_was_not_recorded_is_named(tmp_path: Path) -> None:
         numbers(None, sources, settings(points={"it": point}))
     with pytest.raises(OrreryError, match="was not recorded"):
         numbers(None, sources, settings(last={"accuracy": 5}))
+
+
+def test_steps_at_which_a_metric_rises_are_counted(tmp_path: Path) -> None:
+    loss = np.tile(1 / (1 + np.arange(39.0)), (12, 1))
+    loss[4, 20] = loss[4, 19] + 1e-12
+    sources = {"a": trajectory(tmp_path / "a.zarr", {"x": ensemble()}, metrics={"loss": loss})}
+    found = {number.name: number for number in numbers(None, sources, settings(rises=["loss"]))}
+    assert found["rises-loss[a]"].value == 1
+    assert "of 456 steps" in found["rises-loss[a]"].description

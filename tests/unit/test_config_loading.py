@@ -111,6 +111,19 @@ def test_named_conditions_override_any_section(lab: Path) -> None:
     assert conditions["base"].analyses["reduced"].rank == 10
 
 
+def test_a_named_condition_may_stand_on_an_axis_beside_a_grid(lab: Path) -> None:
+    placed = "conditions:\n  wide: {axes: {width: 80}, system: {network: {hidden: [80]}}}\n  plain: {}\n"
+    text = edited(("conditions:\n", placed))
+    conditions = resolve(text).conditions
+    assert conditions["wide"].axes == {"width": 80}
+    assert conditions["wide"].settings()["system"]["network"]["hidden"] == [80]
+    assert conditions["plain"].axes == {}
+    assert conditions["width=5"].axes == {"width": 5, "order": "first"}
+    assert any(
+        "conditions.wide.axes.width" in line for line in told(text.replace("{width: 80}", "{width: [80]}"))
+    )
+
+
 def test_the_device_is_that_of_the_workflow_unless_the_study_says(lab: Path) -> None:
     Path("config.yaml").write_text("studies: [small]\ndevice: cuda\n")
     workflow = load_workflow("config.yaml")

@@ -68,7 +68,7 @@ SMALL: dict[str, Any] = {
     "title": "t",
     "system": {"kind": "mine.system", "anything": 1},
     "training": {"steps": 3, "seeds": {"count": 2}},
-    "conditions": {"base": None, "other": {"system": {"more": 2}, "training": {"steps": 2}}},
+    "conditions": {"base": None, "other": {"axes": {"x": 2}, "system": {"more": 2}}},
     "analyses": {"a": {"method": "mine.analysis", "anything": 2}},
 }
 
@@ -110,6 +110,7 @@ def test_what_fits(study: jsonschema.Draft7Validator, change: dict[str, Any]) ->
         {"training": {"steps": "3"}},
         {"conditions": {"other": {"training": {"stps": 1}}}},
         {"conditions": {"other": {"training": {"steps": -1}}}},
+        {"conditions": {"other": {"axes": {"steps": [2]}}}},
         {"conditions": {"grid": {"axes": {"w": {"valus": [1]}}}}},
         {"analyses": {"a": {"method": "nothing"}}},
         {"scales": {"laptp": {}}},

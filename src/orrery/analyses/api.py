@@ -44,7 +44,7 @@ class Context:
 
     Attributes:
         condition: its name.
-        axes: its place on the axes of a grid, e.g. ``{"width": 40}``; empty for named conditions.
+        axes: its place on the axes of a grid, e.g. ``{"width": 40}``; of a named condition what it says itself.
         workers: threads that the analysis may use; results must not depend on it.
         system: builds the system of the condition, for analyses that iterate or differentiate it; with
             ``dtype="float64"`` in that precision, whatever the training had.

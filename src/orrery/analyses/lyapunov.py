@@ -84,6 +84,10 @@ class Settings(AnalysisSettings):
     )
     covariant: Covariant | None = Field(None, description="covariant vectors too; none where absent")
     shown: Steps = Field(4, description="leading exponents that are published as numbers and drawn")
+    regimes: dict[str, tuple[float, float]] = Field(
+        {},
+        description="label -> stretch of the axis along which conditions differ, marked in the figure of exponents",
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:

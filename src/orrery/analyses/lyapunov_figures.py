@@ -226,6 +226,7 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
         ax.set_xlabel(axis[0])
         if at.min() > 0 and at.max() / at.min() > 20:
             ax.set_xscale("log")
+        _mark_regimes(ax, settings.regimes)
     else:
         ax.set_xticks(at, list(sources), rotation=35, ha="right")
     ax.set_ylabel(EXPONENT)
@@ -239,6 +240,24 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
     return Figure(
         "exponents", "Exponents by condition", caption, figure, pd.concat(tables, ignore_index=True)
     )
+
+
+def _mark_regimes(ax: Axes, regimes: Mapping[str, tuple[float, float]]) -> None:
+    """Every other stretch shaded, the label of each above it."""
+    for place, (label, (low, high)) in enumerate(regimes.items()):
+        if place % 2 == 0:
+            ax.axvspan(low, high, color=style.GRID, alpha=0.5, linewidth=0, zorder=-1)
+        middle = np.sqrt(low * high) if ax.get_xscale() == "log" else (low + high) / 2
+        ax.text(
+            middle,
+            1.02,
+            label,
+            transform=ax.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=style.text_size(6.5),
+            color=style.MUTED,
+        )
 
 
 def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:

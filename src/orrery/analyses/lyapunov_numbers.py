@@ -116,6 +116,15 @@ def _horizons(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Num
                 finite[:, index],
                 f"share of seeds with {words} > 0",
             )
+            for word, of in (("least", np.min), ("largest", np.max)):
+                known = finite[np.isfinite(finite[:, index]), index]
+                yield Number(
+                    f"finite-time-{word}[{key},index={index}]",
+                    float(of(known)) if known.size else np.nan,
+                    n=len(known),
+                    unit=UNIT,
+                    description=f"{word} {words} of all seeds, QR",
+                )
             if np.isfinite(singular[:, index]).any():
                 yield _mean(
                     f"finite-time-svd[{key},index={index}]", singular[:, index], f"{words}, singular values"

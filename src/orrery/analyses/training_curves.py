@@ -37,17 +37,22 @@ class Settings(AnalysisSettings):
     last: dict[str, int] = Field(
         {}, description="metric -> number of last steps whose mean is published per condition"
     )
+    rises: tuple[str, ...] = Field(
+        (),
+        description="metrics of which the steps are counted at which they rise, and their range is published",
+    )
     points: dict[str, Point] = Field({}, description="label -> one value of one run, published as it is")
     logarithmic: tuple[str, ...] = Field((), description="metrics drawn on a logarithmic axis")
 
 
 def numbers(comparison: None, sources: Mapping[str, Trajectory], settings: Settings) -> list[Number]:
-    """``last-<metric>[condition]`` with an interval over seeds, ``diverged[condition]``, and ``point[label]``.
+    """``last-<metric>[condition]`` with an interval over seeds, ``diverged[condition]``, ``rises-<metric>[condition]``
+    and ``point[label]``.
 
     Raises:
         OrreryError: a metric, condition, seed or step that was not recorded.
     """
-    from orrery.analyses.training_curves_numbers import last_means, point
+    from orrery.analyses.training_curves_numbers import last_means, point, rises
 
     found = []
     for name, trajectory in sources.items():
@@ -63,6 +68,16 @@ def numbers(comparison: None, sources: Mapping[str, Trajectory], settings: Setti
                     interval,
                     n,
                     description=f"mean {metric} over the last {count} steps and all runs that did not diverge",
+                )
+            )
+        for metric in settings.rises:
+            count, steps = rises(trajectory, metric)
+            found.append(
+                Number(
+                    f"rises-{metric}[{name}]",
+                    float(count),
+                    n=runs,
+                    description=f"steps at which {metric} rises, of {steps} steps of all runs",
                 )
             )
     for label, wanted in settings.points.items():

@@ -44,6 +44,17 @@ def last_means(
     return float(by_seed.mean()), interval(resampled_mean(by_seed, counts)) if n > 1 else None, n
 
 
+def rises(trajectory: Trajectory, metric: str) -> tuple[int, int]:
+    """At how many of how many steps a metric is larger than at the recorded place before, over all runs.
+
+    Raises:
+        OrreryError: the metric was not recorded.
+    """
+    values = np.asarray(trajectory.metric(metric).values, dtype=float)
+    changes = np.diff(values[:, np.isfinite(values).any(axis=0)], axis=1)
+    return int((changes > 0).sum()), int(np.isfinite(changes).sum())
+
+
 def point(
     sources: Mapping[str, Trajectory], condition: str, metric: str, seed: int, copy: int, step: int
 ) -> float:

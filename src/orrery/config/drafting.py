@@ -25,7 +25,7 @@ class Draft:
 
     Attributes:
         name: its name; empty for the study itself, which stands in where no condition could be made.
-        axes: its place on the axes of a grid.
+        axes: its place on the axes of a grid, or on those that a named condition gives.
         data: what each section says, the study's settings and the condition's laid over each other; of a branch with
             those of the condition that it leaves between them.
         places: where that was written.
@@ -156,7 +156,7 @@ class Drafter:
             if analysis not in known:
                 message = f"there is no analysis '{analysis}' in this study; {nearest(analysis, known)}"
                 self.problems.add(self.places.problem((*key, "analyses", analysis), message))
-        yield _Outline(name, {}, key, over or {})
+        yield _Outline(name, dict((over or {}).get("axes") or {}), key, over or {})
 
     def _grid(self, data: Any) -> Iterable[_Outline]:
         key: Key = ("conditions", "grid")

@@ -92,6 +92,7 @@ def _study() -> Schema:
             "branch": _nullable(_name(refs[Branch, "validation"]) + _PART),
         }.items()
     }
+    override["axes"] = definitions["Override"]["properties"]["axes"]
     definitions["condition"] = {
         "description": "what this condition changes; everything else is that of the study, or of the condition that a "
         "branch leaves",

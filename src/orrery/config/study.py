@@ -21,7 +21,8 @@ class Condition:
 
     Attributes:
         name: safe as part of a file name.
-        axes: its place on the axes of a grid (value, or label where the values are labelled); empty if named.
+        axes: its place on the axes of a grid (value, or label where the values are labelled), or as a named condition
+            gives it.
         dataset: settings of the dataset with its ``name`` and all defaults, plain JSON; None for maps.
         system: settings of the system with its ``kind`` and all defaults, plain JSON.
         training, streams, copies, record: the sections of those names.

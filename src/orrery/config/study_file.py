@@ -70,6 +70,10 @@ class Override(Closed):
     copies: Open | None = Field(None, description="changes to the copies")
     record: Open | None = Field(None, description="changes to what is recorded")
     analyses: dict[str, Open] = Field({}, description="changes to settings of analyses, by name")
+    axes: dict[str, float | str] = Field(
+        {},
+        description="its place on axes, which analyses draw along, as a grid would say it; changes nothing of the runs",
+    )
     branch: Open | None = Field(
         None, description="the condition that its runs leave, and the step after which they do"
     )

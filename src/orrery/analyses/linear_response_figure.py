@@ -1,0 +1,89 @@
+"""The figure of the linear response of perturbed copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from orrery.analyses.api import Figure
+from orrery.figures import panels, style
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from orrery.analyses.linear_response import Settings
+
+LEAST = 1e-9
+"""Smaller differences are drawn here."""
+
+
+def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
+    """Two panels.
+
+    Args:
+        comparison: ``difference(condition, moment)``.
+        sources: by condition, ``response(seed, copy, moment)``.
+        settings: name the reference.
+    """
+    figure = style.figure("double", 78)
+    left, right = figure.subplots(1, 2)
+    steps = comparison["moment_step"].values
+    tables = []
+    names = comparison.attrs["conditions"]
+    for index, name in enumerate(names):
+        look = style.mark(index)
+        # The mean over copies of the first seed: one curve for each size.
+        response = sources[name]["response"].values[0].mean(axis=0)
+        difference = comparison["difference"].values[index]
+        amplitude = sources[name].attrs["amplitude"]
+        left.plot(
+            steps,
+            response,
+            color=look.colour,
+            linestyle=look.dashes,
+            linewidth=style.line(1.1),
+            label=f"{amplitude:g}",
+        )
+        if name != settings.reference:
+            right.semilogy(
+                steps,
+                np.maximum(difference, LEAST),
+                color=look.colour,
+                linestyle=look.dashes,
+                linewidth=style.line(1.1),
+            )
+        tables.append(
+            pd.DataFrame(
+                {
+                    "condition": name,
+                    "amplitude": amplitude,
+                    "step": steps,
+                    "response": response,
+                    "difference": difference,
+                }
+            )
+        )
+    right.axhline(0.01, color=style.MUTED, linewidth=style.line(0.7), linestyle="--")
+    left.set_xlabel("step")
+    left.set_ylabel("d(t) / size of the perturbation")
+    right.set_xlabel("step")
+    right.set_ylabel("relative difference")
+    left.legend(title="size", loc="upper left", bbox_to_anchor=(0, -0.2), ncols=4)
+    panels.panel_letter(left, "a")
+    panels.panel_letter(right, "b")
+    reference = sources[settings.reference].attrs["amplitude"]
+    caption = (
+        "a: entrywise L1 distance of perturbed copies over the size of the perturbation, first seed, mean over copies; "
+        "where the response is linear, curves of all sizes fall on one. b: largest relative difference from the size "
+        f"{reference:g} over all seeds and copies; dashed: 1 %."
+    )
+    return Figure(
+        "response",
+        "Response to perturbations of several sizes",
+        caption,
+        figure,
+        pd.concat(tables, ignore_index=True),
+    )
