@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure as MatplotlibFigure
 
+    from orrery.numerics.streams import Streams
     from orrery.systems.system import Runs, State, System
 
 
@@ -27,6 +28,14 @@ class AnalysisSettings(Closed):
     conditions: tuple[str, ...] = Field(("*",), description="patterns of condition names to analyse")
     gather: bool = Field(False, description="one job for all conditions; for tiny trajectories")
     steps: tuple[int, int] | None = Field(None, description="first and last step read; all where absent")
+
+    def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
+        """What of these settings does not fit a condition: key and message, told before anything runs.
+
+        Args:
+            condition: with its ``system``, ``training`` and so on, as the study resolves them.
+        """
+        yield from ()
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,12 @@ class Replayed(Protocol):
     Attributes:
         system: their system, on the CPU.
         runs: seed and copy of each.
+        streams: random numbers of the condition.
     """
 
     system: System
     runs: Runs
+    streams: Streams
 
     def states(self, first: int, last: int) -> Iterator[tuple[int, State]]:
         """Step and state of all runs, from step ``first`` to step ``last``, both included."""

@@ -59,13 +59,16 @@ def check_figures(figures: Figures, conditions: Sequence[str], places: Places, p
 
 
 def check_conditions(condition: Condition, places: Places, problems: Problems) -> None:
-    """Add what does not fit within one condition: windows of steps that it never reaches."""
+    """Add what does not fit within one condition: windows that it never reaches, and what analyses say themselves."""
     steps = condition.training.steps
     window = getattr(condition.record.steps, "window", None)
     if window is not None and window[1] > steps:
         message = f"ends at step {window[1]}, but training.steps is {steps}"
         problems.add(places.problem(("record", "steps", "window"), message))
     for name, settings in condition.analyses.items():
+        if hasattr(settings, "misfits"):
+            for key, message in settings.misfits(condition):
+                problems.add(places.problem(("analyses", name, key), message))
         window = getattr(settings, "steps", None)
         if window is None:
             continue

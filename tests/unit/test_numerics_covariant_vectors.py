@@ -1,0 +1,83 @@
+"""The backward recursion against eigenvectors, and what is read off vectors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from orrery.numerics.covariant_vectors import angles, backward, groups, least_angle, lost, restricted
+from orrery.numerics.tangent_frames import positive_qr
+
+
+def test_vectors_of_a_constant_map_are_its_eigenvectors() -> None:
+    matrix = torch.tensor([[2.0, 1.0, 0.5], [0.0, 0.7, 3.0], [0.0, 0.0, 0.1]], dtype=torch.float64)
+    frame = positive_qr(torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 3))))[0]
+    factors = []
+    for _ in range(60):
+        frame, factor = positive_qr(matrix @ frame)
+        factors.append(factor)
+    middle, vectors = 30, torch.eye(3, dtype=torch.float64)[None]
+    again = positive_qr(torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 3))))[0]
+    for _ in range(middle):
+        again = positive_qr(matrix @ again)[0]
+    grown = torch.zeros(1, 3)
+    for factor in reversed(factors[middle:]):
+        vectors, grown = backward(vectors, factor)
+    found = (again @ vectors)[0].numpy()
+    for index, value in enumerate((2.0, 0.7, 0.1)):
+        assert np.abs(matrix.numpy() @ found[:, index] - value * found[:, index]).max() < 1e-8
+    assert grown[0].tolist() == pytest.approx(np.log([2.0, 0.7, 0.1]).tolist(), abs=1e-8)
+
+
+def test_wrong_signs_in_the_factor_would_show() -> None:
+    generator = np.random.default_rng(1)
+    matrix = torch.from_numpy(generator.standard_normal((1, 2, 2)))
+    frame = positive_qr(torch.from_numpy(generator.standard_normal((1, 2, 2))))[0]
+    after, factor = positive_qr(matrix @ frame)
+    later = torch.tensor([[[1.0, 0.6], [0.0, 0.8]]], dtype=torch.float64)
+    earlier, _ = backward(later, factor)
+    pushed = matrix @ frame @ earlier
+    pushed = pushed / pushed.norm(dim=1, keepdim=True)
+    assert torch.allclose(pushed, after @ later, atol=1e-13)
+    flipped = factor * torch.tensor([1.0, -1.0]).double()[None, :, None]
+    wrong = matrix @ frame @ backward(later, flipped)[0]
+    assert not torch.allclose((wrong / wrong.norm(dim=1, keepdim=True)).abs(), (after @ later).abs(), atol=0.01)
+
+
+def test_small_angles_keep_their_digits() -> None:
+    for angle in (1e-12, 1e-3, 1.0, math.pi / 2):
+        vectors = torch.tensor([[[1.0, math.cos(angle)], [0.0, math.sin(angle)]]], dtype=torch.float64)
+        assert angles(vectors)[0, 0, 1].item() == pytest.approx(math.degrees(angle), rel=1e-10)
+        assert angles(-vectors * torch.tensor([1.0, -1.0]))[0, 0, 1].item() == pytest.approx(
+            math.degrees(angle), rel=1e-10
+        )
+
+
+def test_groups_are_chains_of_close_exponents_in_any_order() -> None:
+    exponents = np.array([0.5, -0.2, 0.0, 0.5 - 1e-4, -math.inf, 0.5 - 1.9e-4, math.nan])
+    found = groups(exponents, 1.5e-4)
+    assert found[0] == found[3] == found[5]
+    assert len(set(found)) == 5
+
+
+def test_spans_are_compared_by_their_least_angle() -> None:
+    plane = np.array([[1.0, 0.3, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    assert least_angle(plane, [0, 1], [2]) == pytest.approx(90)
+    tilted = plane.copy()
+    tilted[:, 2] = [0.0, math.sin(0.3), math.cos(0.3), 0.0]
+    assert least_angle(tilted, [0, 1], [2]) == pytest.approx(math.degrees(math.pi / 2 - 0.3))
+    assert math.isnan(least_angle(np.full((4, 3), np.nan), [0], [1]))
+
+
+def test_a_direction_that_a_step_wipes_out_is_left_out() -> None:
+    factor = torch.tensor([[[2.0, 1.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1e-16]]], dtype=torch.float64)
+    assert lost(factor).tolist() == [[False, False, True]]
+    kept = torch.tensor([2])
+    vectors, _ = backward(torch.eye(3, dtype=torch.float64)[None], restricted(factor, kept))
+    smaller, _ = backward(torch.eye(2, dtype=torch.float64)[None], factor[:, :2, :2])
+    assert torch.equal(vectors[:, :2, :2], smaller)
+    # Strong contraction alone loses nothing.
+    assert not lost(torch.diag(torch.tensor([1.0, 1e-200]).double())[None]).any()
