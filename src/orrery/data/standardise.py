@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Float32, Float64, Num
+    from jaxtyping import Float, Float64, Num
 
-    from orrery.data.api import Standardise
+    from orrery.data.api import Precision, Standardise
 
 
 def constants(
@@ -45,9 +45,10 @@ def apply(
     inputs: Num[np.ndarray, "sample feature"],
     mean: Float64[np.ndarray, " feature"],
     deviation: Float64[np.ndarray, " feature"],
-) -> Float32[np.ndarray, "sample feature"]:
-    """Return (inputs - mean) / deviation, computed in float32; ``inputs`` stay untouched."""
-    result = np.array(inputs, dtype=np.float32)
-    result -= mean.astype(np.float32)
-    result /= deviation.astype(np.float32)
+    dtype: Precision = "float32",
+) -> Float[np.ndarray, "sample feature"]:
+    """Return (inputs - mean) / deviation, computed in ``dtype``; ``inputs`` stay untouched."""
+    result = np.array(inputs, dtype=dtype)
+    result -= mean.astype(dtype)
+    result /= deviation.astype(dtype)
     return result

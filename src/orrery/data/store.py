@@ -1,6 +1,7 @@
 """Write a dataset into Zarr, and open it.
 
-``data.zarr`` holds ``train_inputs(train_sample, feature)`` float32 and ``train_labels(train_sample)`` int64,
+``data.zarr`` holds ``train_inputs(train_sample, feature)`` in the precision of the settings and
+``train_labels(train_sample)`` int64, or ``train_targets(train_sample, output)`` float64 where there are no classes,
 the same for ``test``, the constants ``input_mean(feature)`` and ``input_deviation(feature)`` that were applied
 (in natural units the inputs are ``train_inputs * input_deviation + input_mean``), and the number of samples of
 each class. Equal data have equal bytes: no times, no hosts, no versions inside. How they came stands in
@@ -13,7 +14,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -25,14 +26,17 @@ from orrery.config.errors import OrreryError
 from orrery.config.extensions import load as load_extension
 from orrery.config.messages import message_of
 from orrery.data.api import Arrays, Dataset, DatasetSettings
-from orrery.data.splits import balanced_subset
+from orrery.data.check import check_arrays
+from orrery.data.splits import balanced_subset, random_subset
 from orrery.data.standardise import apply, constants
 from orrery.numerics.streams import Streams
+
+if TYPE_CHECKING:
+    from jaxtyping import Integer, Num
 
 FORMAT = "orrery-dataset"
 FORMAT_VERSION = 1
 CHUNK_BYTES = 4 * 2**20
-VARIABLES = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 # What a chunk that was never written reads as; labels and counts are never negative.
 MISSING_LABEL = -1
 
@@ -53,16 +57,14 @@ def write_dataset(settings: Mapping[str, Any], out: Path, cache: Path) -> None:
     model = _validated(module.Settings, settings, name)
     streams = Streams({})
     arrays = module.load(model, cache, streams)
-    _check(arrays, name)
+    check_arrays(arrays, name)
 
     shape = arrays.train_inputs.shape[1:]
-    train_inputs, train_labels = arrays.train_inputs, arrays.train_labels
-    if model.samples is not None and model.samples != len(train_labels):
-        generator = streams.generator("split", model.split, "samples")
-        chosen = balanced_subset(train_labels, model.samples, generator, name)
-        train_inputs, train_labels = train_inputs[chosen], train_labels[chosen]
-    train_inputs = train_inputs.reshape(len(train_inputs), -1)
+    train = np.arange(len(arrays.train_inputs))
+    if model.samples is not None and model.samples != len(train):
+        train = _subset(arrays, model.samples, streams.generator("split", model.split, "samples"), name)
     test_inputs = arrays.test_inputs.reshape(len(arrays.test_inputs), -1)
+    train_inputs = arrays.train_inputs[train].reshape(len(train), -1)
     mean, deviation = constants(model.standardise, train_inputs, arrays.constants)
 
     attributes = {
@@ -75,34 +77,20 @@ def write_dataset(settings: Mapping[str, Any], out: Path, cache: Path) -> None:
         "standardisation": _described(model.standardise, mean, deviation),
         "provenance": dict(arrays.provenance),
     }
-    classes = len(arrays.class_names)
     group = zarr.create_group(out / "data.zarr", zarr_format=3, attributes=_sorted(attributes))
-    for part, inputs, labels in (
-        ("train", train_inputs, train_labels),
-        ("test", test_inputs, arrays.test_labels),
-    ):
-        sample = f"{part}_sample"
-        standardised = apply(inputs, mean, deviation)
-        _put(
-            group,
-            f"{part}_inputs",
-            standardised,
-            (sample, "feature"),
-            np.nan,
-            f"inputs of the {part} samples",
-        )
-        _put(
-            group,
-            f"{part}_labels",
-            labels.astype(np.int64),
-            (sample,),
-            MISSING_LABEL,
-            "class of each sample, from 0",
-        )
-        counts = np.bincount(labels, minlength=classes).astype(np.int64)
-        _put(
-            group, f"{part}_class_counts", counts, ("class",), MISSING_LABEL, f"{part} samples of each class"
-        )
+    for part, inputs in (("train", train_inputs), ("test", test_inputs)):
+        standardised = apply(inputs, mean, deviation, model.dtype)
+        dims = (f"{part}_sample", "feature")
+        _put(group, f"{part}_inputs", standardised, dims, np.nan, f"inputs of the {part} samples")
+        rows = train if part == "train" else np.arange(len(test_inputs))
+        labels, targets = _answers(arrays, part)
+        if labels is not None:
+            _put_labels(group, part, labels[rows], len(arrays.class_names))
+        elif targets is not None:
+            # Never standardised, and always in full: they are few.
+            fitted = targets[rows].reshape(len(rows), -1).astype(np.float64)
+            dims = (f"{part}_sample", "output")
+            _put(group, f"{part}_targets", fitted, dims, np.nan, f"what is fitted, of the {part} samples")
     _put(
         group, "input_mean", mean, ("feature",), np.nan, "subtracted from the inputs, in their natural units"
     )
@@ -135,7 +123,8 @@ def open_dataset(path: str | Path) -> Dataset:
     if found != (FORMAT, FORMAT_VERSION):
         raise OrreryError(f"{store}: this is not a dataset of format {FORMAT} {FORMAT_VERSION}; {remedy}")
     values = {}
-    for name in VARIABLES:
+    answers = "labels" if attributes["class_names"] else "targets"
+    for name in (f"{part}_{what}" for part in ("train", "test") for what in ("inputs", answers)):
         array = group[name]
         assert isinstance(array, zarr.Array)
         if array.nchunks_initialized != array.nchunks:
@@ -166,32 +155,29 @@ def _validated(model: Any, settings: Mapping[str, Any], name: str) -> DatasetSet
         raise OrreryError(f"{place}: {message_of(first)} (dataset {name})") from None
 
 
-def _check(arrays: Arrays, name: str) -> None:
-    """Refuse arrays that do not fit together; a user's own ``load`` may return anything."""
-    classes = len(arrays.class_names)
-    if arrays.train_inputs.shape[1:] != arrays.test_inputs.shape[1:]:
-        raise OrreryError(
-            f"dataset {name}: a training sample has shape {arrays.train_inputs.shape[1:]} and a test sample "
-            f"{arrays.test_inputs.shape[1:]}; load() must return both alike"
-        )
-    for part, inputs, labels in (
-        ("train", arrays.train_inputs, arrays.train_labels),
-        ("test", arrays.test_inputs, arrays.test_labels),
-    ):
-        if len(inputs) == 0 or inputs.ndim < 2 or labels.shape != inputs.shape[:1]:
-            raise OrreryError(
-                f"dataset {name}: {part}_inputs has shape {inputs.shape} and {part}_labels {labels.shape}; "
-                "load() must return (sample, feature...) and (sample,) with at least one sample"
-            )
-        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= classes:
-            raise OrreryError(
-                f"dataset {name}: {part}_labels must be whole numbers from 0 to {classes - 1}, "
-                "one for each of class_names"
-            )
-        if not np.isfinite(inputs).all():
-            raise OrreryError(
-                f"dataset {name}: {part}_inputs holds NaN or infinity; load() must return finite numbers"
-            )
+def _answers(
+    arrays: Arrays, part: str
+) -> tuple[Integer[np.ndarray, " sample"] | None, Num[np.ndarray, "sample ..."] | None]:
+    """Labels and targets of one part, of which one is ``None``."""
+    if part == "train":
+        return arrays.train_labels, arrays.train_targets
+    return arrays.test_labels, arrays.test_targets
+
+
+def _subset(
+    arrays: Arrays, samples: int, generator: np.random.Generator, name: str
+) -> Integer[np.ndarray, " subset"]:
+    """The training samples that are taken, in rising order."""
+    if arrays.train_labels is not None:
+        return balanced_subset(arrays.train_labels, samples, generator, name)
+    return random_subset(len(arrays.train_inputs), samples, generator, name)
+
+
+def _put_labels(group: zarr.Group, part: str, labels: Integer[np.ndarray, " sample"], classes: int) -> None:
+    dims, described = (f"{part}_sample",), "class of each sample, from 0"
+    _put(group, f"{part}_labels", labels.astype(np.int64), dims, MISSING_LABEL, described)
+    counts = np.bincount(labels, minlength=classes).astype(np.int64)
+    _put(group, f"{part}_class_counts", counts, ("class",), MISSING_LABEL, f"{part} samples of each class")
 
 
 def _described(kind: str, mean: np.ndarray, deviation: np.ndarray) -> dict[str, Any]:

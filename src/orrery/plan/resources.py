@@ -139,7 +139,8 @@ class _Samples:
     train: int = 0
     test: int = 0
     features: int = 0
-    classes: int = 0
+    outputs: int = 0
+    """Classes, or targets of a regression."""
 
 
 ASSUMED = _Samples(60_000, 10_000, 1000, 10)
@@ -176,14 +177,14 @@ def _samples(job: Job) -> _Samples:
     if not hasattr(module, "size"):
         return ASSUMED
     size = module.size(extensions.settings_of(module).model_validate(dict(settings)))
-    return _Samples(size.train, size.test, size.features, size.classes)
+    return _Samples(size.train, size.test, size.features, size.outputs)
 
 
 def _footprint(system: Mapping[str, Any], samples: _Samples) -> _Footprint:
     module = extensions.load("systems", system["kind"])
     if not hasattr(module, "footprint"):
         return _Small()
-    found: _Footprint = module.footprint(system, samples.features, samples.classes)
+    found: _Footprint = module.footprint(system, samples.features, samples.outputs)
     return found
 
 

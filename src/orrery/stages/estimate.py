@@ -137,13 +137,14 @@ def _blank(settings: Mapping[str, Any]) -> Dataset:
             "function size(settings) that returns orrery.data.api.Size."
         )
     size = module.size(module.Settings.model_validate(dict(settings)))
-    return Dataset(
-        train_inputs=np.zeros((size.train, size.features), np.float32),
-        train_labels=np.arange(size.train, dtype=np.int64) % size.classes,
-        test_inputs=np.zeros((size.test, size.features), np.float32),
-        test_labels=np.arange(size.test, dtype=np.int64) % size.classes,
-        class_names=tuple(map(str, range(size.classes))),
-    )
+    answers: dict[str, Any] = {}
+    for part, samples in (("train", size.train), ("test", size.test)):
+        answers[f"{part}_inputs"] = np.zeros((samples, size.features), settings.get("dtype", "float32"))
+        if size.classes:
+            answers[f"{part}_labels"] = np.arange(samples, dtype=np.int64) % size.classes
+        else:
+            answers[f"{part}_targets"] = np.zeros((samples, size.targets))
+    return Dataset(**answers, class_names=tuple(map(str, range(size.classes))))
 
 
 def _earlier(benchmarks: Path) -> dict[str, Cost]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Footprint:
     """What memory and time of training follow from.
 
-    A system module may have ``footprint(system, features, classes) -> Footprint``, so that what a job asks of a
+    A system module may have ``footprint(system, features, outputs) -> Footprint``, so that what a job asks of a
     cluster is known before anything is built.
 
     Attributes:

@@ -57,17 +57,18 @@ def entries(system: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{module}:{name}",) if module else ()
 
 
-def footprint(system: Mapping[str, Any], features: int, classes: int) -> Footprint:
+def footprint(system: Mapping[str, Any], features: int, outputs: int) -> Footprint:
     """How large one run is, known without building it.
 
     Of a module of one's own nothing is known before it is imported, so a size is assumed that few exceed.
 
     Args:
         system: these settings as plain JSON.
-        features, classes: of the dataset.
+        features: of the dataset.
+        outputs: classes of the dataset, or targets of a sample.
     """
     network = system["network"]
-    widths = [features, *network.get("hidden", ()), classes]
+    widths = [features, *network.get("hidden", ()), outputs]
     if network["kind"] == "mlp":
         tensors = {}
         for index, (inputs, outputs) in enumerate(pairwise(widths), start=1):

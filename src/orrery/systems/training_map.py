@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
 from orrery.systems.batches import Groups, SampleIndices, groups_of
 from orrery.systems.evaluation import Evaluation
@@ -56,6 +57,11 @@ def network_system(
     """
     samples = samples_of(dataset, dtype, device)
     loss = loss_of(settings.loss)
+    if samples.train.labels is None and loss.kind == "likelihood":
+        raise OrreryError(
+            f"system.loss.kind: '{settings.loss.kind}' needs classes, and this dataset has numbers as targets; "
+            "write loss: {kind: mse}"
+        )
     network: Stacked
     if isinstance(settings.network, Mlp):
         widths = (samples.features, *settings.network.hidden, samples.outputs)
