@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_longest_period_bounds_what_is_found() -> None:
 def test_numbers_and_figure(tmp_path: Path) -> None:
     write_result(analysed(exponents()), tmp_path)
     sources = {"map": open_result(tmp_path)}
-    settings = end_state.Settings(at=AT)
+    settings = end_state.Settings(of="exponents", at=AT)
     published = {number.name: number for number in end_state.numbers(None, sources, settings)}
     assert published["share[map,period=1]"].value == pytest.approx(1 / 3)
     assert published["share[map,none]"].value == pytest.approx(1 / 3)
@@ -120,3 +121,19 @@ def test_what_does_not_fit_is_one_sentence() -> None:
         analysed(exponents(count=1))
     with pytest.raises(OrreryError, match="end-state: the step of this system has no derivative"):
         analysed(exponents(), replace(logistic(), differentiable=False))
+
+
+def test_a_study_that_cannot_work_is_told_before_it_runs() -> None:
+    settings = end_state.Settings(of="exponents", at=AT)
+
+    def told(steps: int, method: str, batches: str) -> dict[str, str]:
+        condition = SimpleNamespace(
+            training=SimpleNamespace(steps=steps),
+            analyses={"exponents": SimpleNamespace(method=method)},
+            system=SimpleNamespace(batches=SimpleNamespace(kind=batches)),
+        )
+        return dict(settings.misfits(condition))
+
+    assert told(AT, "lyapunov", "full") == {}
+    assert told(AT - 1, "lyapunov", "full") == {"at": "is step 2000, but training.steps is 1999"}
+    assert set(told(AT, "koopman", "shuffled")) == {"of", "method"}

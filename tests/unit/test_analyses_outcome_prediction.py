@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -56,7 +57,14 @@ def exponents(
 
 
 def analysed(source: object, **settings: object) -> xr.Dataset:
-    given = {"threshold": 1.0, "choose": 100, "resamples": 400, "permutations": 50, **settings}
+    given = {
+        "of": "exponents",
+        "threshold": 1.0,
+        "choose": 100,
+        "resamples": 400,
+        "permutations": 50,
+        **settings,
+    }
     return outcome_prediction.analyse(source, outcome_prediction.Settings.model_validate(given), CONTEXT)
 
 
@@ -67,7 +75,7 @@ def outcomes(n: int = 300, share: float = 0.25, seed: int = 0) -> np.ndarray:
 
 
 def numbers(**results: xr.Dataset) -> dict[str, object]:
-    settings = outcome_prediction.Settings(threshold=1.0, choose=100)
+    settings = outcome_prediction.Settings(of="exponents", threshold=1.0, choose=100)
     found = outcome_prediction.numbers(None, results, settings)
     assert len({number.name for number in found}) == len(found)
     return {number.name: number for number in found}
@@ -232,9 +240,12 @@ def test_angles_are_predictors_where_they_are_known() -> None:
     angles = noise((300, 4, 3), 5) + 10
     angles[:, :, 2] += 2 * (final > 1)[:, None]
     angles[0] = np.nan
+    # Two of them have no angle of their own, and one run has none at all.
+    angles[:280, :, 0] = np.nan
     source["angle"] = (("seed", "moment", "pair"), angles)
+    source.attrs["pairs"] = [[0, 1], [0, 2], [1, 2]]
     result = analysed(source)
-    assert result.attrs["angle"] == "mean angle of pair 2"
+    assert result.attrs["angle"] == "mean angle of vectors 1 and 2"
     assert float(result["angle_area"][0]) > 0.95
     assert float(result["angle_difference"][1]) > 0.2
     assert numbers(tanh=result)["auc-angle[tanh]"].value > 0.95
@@ -274,7 +285,7 @@ def test_results_are_written_and_figures_drawn_for_every_condition(tmp_path: Pat
         assert again.attrs == result.attrs
         results[name] = again
     assert numbers(**results)
-    settings = outcome_prediction.Settings(threshold=1.0, choose=75)
+    settings = outcome_prediction.Settings(of="exponents", threshold=1.0, choose=75)
     drawn = outcome_prediction.plot(None, results, settings)
     assert [one.name for one in drawn] == [
         "roc",
@@ -289,3 +300,20 @@ def test_results_are_written_and_figures_drawn_for_every_condition(tmp_path: Pat
     assert "loss at the same step" in drawn[0].caption
     drawn = outcome_prediction.plot(None, {"control": results["control"]}, settings)
     assert [one.name for one in drawn] == ["correlations", "final-losses", "final-loss-distribution"]
+
+
+def test_a_study_that_cannot_work_is_told_before_it_runs() -> None:
+    settings = outcome_prediction.Settings(of="exponents", threshold=1.0, choose=100)
+
+    def told(seeds: int, method: str) -> dict[str, str]:
+        condition = SimpleNamespace(
+            training=SimpleNamespace(seeds=SimpleNamespace(count=seeds)),
+            analyses={"exponents": SimpleNamespace(method=method)},
+        )
+        return dict(settings.misfits(condition))
+
+    assert told(200, "lyapunov") == {}
+    assert told(105, "lyapunov") == {
+        "choose": "is 100 of 105 seeds, and at least 10 must be left to score; write at most 95"
+    }
+    assert told(200, "koopman") == {"of": "is 'exponents', and must be the name of an analysis 'lyapunov'"}

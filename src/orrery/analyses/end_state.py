@@ -7,8 +7,8 @@ equal loss. The exponents from a long product of tangent maps (``lyapunov``) are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -27,11 +27,27 @@ class Settings(AnalysisSettings):
     """Period and multipliers of end states, beside the exponents of a result of ``lyapunov``; for full batches."""
 
     method: Literal["end-state"] = "end-state"
+    of: str = Field(description="what is read: the name of an analysis 'lyapunov' with all exponents")
     at: int = Field(ge=0, description="step of the state that is looked at, as a rule the last one")
     periods: int = Field(2, ge=1, le=64, description="longest period that is looked for")
     tolerance: float = Field(
         1e-8, gt=0, description="a period p is found where |w(t + p) - w(t)| is below this"
     )
+
+    def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
+        """What does not fit a condition, known before anything is trained: key and message."""
+        steps = condition.training.steps
+        if self.at > steps:
+            yield "at", f"is step {self.at}, but training.steps is {steps}"
+        source = condition.analyses.get(self.of)
+        if getattr(source, "method", None) != "lyapunov":
+            yield "of", f"is '{self.of}', and must be the name of an analysis 'lyapunov'"
+        batches = getattr(condition.system, "batches", None)
+        if batches is not None and batches.kind != "full":
+            yield (
+                "method",
+                f"'end-state' is for full batches, and those of the condition are '{batches.kind}'",
+            )
 
 
 def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Context) -> xr.Dataset:

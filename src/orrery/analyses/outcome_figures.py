@@ -204,7 +204,8 @@ def _correlations(sources: Mapping[str, xr.Dataset]) -> Figure:
         for place, horizon in enumerate(result["horizon"].values):
             row: dict[str, Any] = {"condition": name, "horizon": int(horizon)}
             for label in ("exponent", "loss", "gradient", "partial"):
-                quantity, predictor = ("partial", None) if label == "partial" else ("correlation", label)
+                predictor = None if label == "partial" else label
+                quantity = "partial" if label == "partial" else "correlation"
                 for end, value in zip(
                     ("", "_low", "_high"), at(result, quantity, predictor, place), strict=True
                 ):

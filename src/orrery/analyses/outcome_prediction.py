@@ -8,8 +8,8 @@ others; the loss and the length of the step at the same horizon, and permuted la
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
     from orrery.trajectory.trajectory import Trajectory
 
 SCOPE = "condition"
+LEAST = 10
+"""Fewer runs on either side of the cut say nothing."""
 
 
 class Settings(AnalysisSettings):
     """Final loss against finite-time exponents, read from a result of ``lyapunov``."""
 
     method: Literal["outcome-prediction"] = "outcome-prediction"
+    of: str = Field(description="what is read: the name of an analysis 'lyapunov'")
     threshold: float | None = Field(
         description="outcomes with a final loss above it are high, and to be foretold; null where there is nothing to "
         "classify: rank correlation only"
     )
     choose: int = Field(
-        ge=10,
+        ge=LEAST,
         description="number of first seeds on which index, horizon and orientation are chosen; the others score",
     )
     horizons: tuple[int, ...] | None = Field(
@@ -45,6 +48,19 @@ class Settings(AnalysisSettings):
     bands: dict[str, tuple[float, float]] = Field(
         {}, description="label -> range of final losses, ends included, whose share of all runs is published"
     )
+
+    def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
+        """What does not fit a condition, known before anything is trained: key and message."""
+        seeds = condition.training.seeds.count
+        if self.choose > seeds - LEAST:
+            yield (
+                "choose",
+                f"is {self.choose} of {seeds} seeds, and at least {LEAST} must be left to score; write at most "
+                f"{max(LEAST, seeds - LEAST)}"
+                + (f", and train at least {2 * LEAST} seeds" if seeds < 2 * LEAST else ""),
+            )
+        if getattr(condition.analyses.get(self.of), "method", None) != "lyapunov":
+            yield "of", f"is '{self.of}', and must be the name of an analysis 'lyapunov'"
 
 
 def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Context) -> xr.Dataset:

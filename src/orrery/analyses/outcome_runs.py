@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from orrery.analyses.outcome_prediction import LEAST
 from orrery.config.errors import OrreryError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from orrery.trajectory.trajectory import Trajectory
 
 READ = ("finite_time", "loss", "step_length", "final_loss")
-LEAST = 10
-"""Fewer runs on either side of the cut say nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Outcomes:
         loss: at each horizon.
         gradient: length of the step at each horizon; for plain descent at a constant rate that rate times
             \\|grad C\\|, and ranks do not see the rate.
-        angles: features of the angles between covariant vectors, in degrees or radians as they were given; NaN where a
-            run has none; no columns where the source has none.
+        angles: features of the angles between covariant vectors; NaN where a run has none, and no columns where the
+            source has none.
         angle_names: what the columns of ``angles`` are.
         excluded: runs that were left out, since a value is not finite.
     """
@@ -123,6 +122,10 @@ def _angles(source: xr.Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
     means = np.divide(means, count, out=np.full(means.shape, np.nan), where=count > 0)
     least = np.where(known, angle, np.inf).min(axis=1)
     least[count == 0] = np.nan
-    pairs = range(angle.shape[2])
-    names = [f"{kind} angle of pair {pair}" for kind in ("mean", "least") for pair in pairs]
+    pairs = source.attrs.get("pairs") or [[pair] for pair in range(angle.shape[2])]
+    names = [
+        f"{kind} angle of vectors {' and '.join(map(str, pair))}"
+        for kind in ("mean", "least")
+        for pair in pairs
+    ]
     return np.concatenate([means, least], axis=1), tuple(names)

@@ -138,7 +138,7 @@ def score(source: Trajectory | xr.Dataset, settings: Settings, condition: str) -
         )
     attributes: dict[str, object] = {}
     if runs.angle_names:
-        found.update(_angles(runs, outcome, high, settings, attributes))
+        found.update(_angles(runs, high, settings, attributes))
     return xr.Dataset(
         found,
         coords={"seed": runs.seeds, "horizon": runs.horizons, "index": np.arange(runs.exponents.shape[2])},
@@ -271,25 +271,33 @@ def _with_interval(samples: np.ndarray) -> tuple[float, float, float]:
 
 def _angles(
     runs: Outcomes,
-    outcome: np.ndarray,
     high: np.ndarray | None,
     settings: Settings,
     attributes: dict[str, object],
 ) -> dict[str, tuple[Sequence[str], np.ndarray]]:
-    """The best feature of the angles on the choosing runs, scored on the fresh ones beside the loss at the end."""
-    known = np.isfinite(runs.angles).all(axis=1)
-    choosing, fresh = known & runs.choosing, known & runs.fresh
-    if high is None or any(high[half].all() or not high[half].any() for half in (choosing, fresh)):
+    """The best feature of the angles on the choosing runs, scored on the fresh ones beside the loss at the end.
+
+    A feature counts on the runs that have it: vectors whose exponents are close have no angle of their own.
+    """
+    if high is None:
         return {}
-    strength = strengths(runs.angles[choosing], outcome[choosing][None])[0]
-    best = int(np.argmax(np.nan_to_num(np.abs(strength))))
+    strength = np.zeros(runs.angles.shape[1])
+    known = np.isfinite(runs.angles)
+    for column, which in enumerate(known.T):
+        if all(_both_kinds(high[which & half]) for half in (runs.choosing, runs.fresh)):
+            half = which & runs.choosing
+            strength[column] = strengths(runs.angles[half, column][:, None], high[half][None])[0, 0]
+    if not strength.any():
+        return {}
+    best = int(np.argmax(np.abs(strength)))
+    choosing, fresh = known[:, best] & runs.choosing, known[:, best] & runs.fresh
     resamples = Resamples.of(runs.final[fresh], high[fresh], settings.resamples)
     loss = runs.loss[:, -1:]
     areas, base = (
         resamples.areas(resamples.ranks(sign * values[fresh]))
         for sign, values in (
             (-1 if strength[best] < 0 else 1, runs.angles[:, best]),
-            (_signs(loss, outcome, choosing)[0], loss[:, 0]),
+            (_signs(loss, high, choosing)[0], loss[:, 0]),
         )
     )
     attributes["angle"] = runs.angle_names[best]
@@ -298,3 +306,7 @@ def _angles(
         "angle_area": (("bound",), np.array(_with_interval(areas))),
         "angle_difference": (("bound",), np.array(_with_interval(areas - base))),
     }
+
+
+def _both_kinds(high: np.ndarray) -> bool:
+    return bool(high.any() and not high.all())
