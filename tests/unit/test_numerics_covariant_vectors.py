@@ -44,7 +44,9 @@ def test_wrong_signs_in_the_factor_would_show() -> None:
     assert torch.allclose(pushed, after @ later, atol=1e-13)
     flipped = factor * torch.tensor([1.0, -1.0]).double()[None, :, None]
     wrong = matrix @ frame @ backward(later, flipped)[0]
-    assert not torch.allclose((wrong / wrong.norm(dim=1, keepdim=True)).abs(), (after @ later).abs(), atol=0.01)
+    assert not torch.allclose(
+        (wrong / wrong.norm(dim=1, keepdim=True)).abs(), (after @ later).abs(), atol=0.01
+    )
 
 
 def test_small_angles_keep_their_digits() -> None:

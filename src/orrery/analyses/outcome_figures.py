@@ -204,11 +204,9 @@ def _correlations(sources: Mapping[str, xr.Dataset]) -> Figure:
         for place, horizon in enumerate(result["horizon"].values):
             row: dict[str, Any] = {"condition": name, "horizon": int(horizon)}
             for label in ("exponent", "loss", "gradient", "partial"):
-                predictor = None if label == "partial" else label
+                which = None if label == "partial" else label
                 quantity = "partial" if label == "partial" else "correlation"
-                for end, value in zip(
-                    ("", "_low", "_high"), at(result, quantity, predictor, place), strict=True
-                ):
+                for end, value in zip(("", "_low", "_high"), at(result, quantity, which, place), strict=True):
                     row[label + end] = value
             rows.append(row)
     _legend(figure, axes[0])
