@@ -25,6 +25,7 @@ RUN = (
     "notebook",
     "data-model",
     "sharpness",
+    "predicting-outcomes",
 )
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
 
@@ -123,6 +124,17 @@ def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path)
         drawn = "sharpness-product" if study == "sharpening" else "step-lengths"
         assert list((mine / "results" / study / "figures").glob(f"*{drawn}.svg"))
     assert "Hénon" in (mine / "results" / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_outcomes_of_the_page_are_foretold_and_too_few_runs_decide_nothing(mine: Path) -> None:
+    folder = mine / "results" / "foretell"
+    (claim,) = json.loads((folder / "claims.json").read_text())["claims"]
+    assert claim["verdict"] == "undecided", claim
+    published = json.loads((folder / "numbers.json").read_text())["numbers"]
+    names = {one["name"] for one in published["prediction"]}
+    page = PAGES["predicting-outcomes"].read_text(encoding="utf-8")
+    named = {name.replace("[c", "[tanh") for name in re.findall(r"`([a-z-]+\[c[^`]*\])`", page)}
+    assert named - {"auc-angle[tanh]"} <= names, named - names
 
 
 def test_nothing_is_stale_after_the_run(mine: Path) -> None:
