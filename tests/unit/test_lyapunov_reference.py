@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 import torch
 from tests.unit.tangent_examples import Orbit, henon, linear, map_system, run_of
+from tests.unit.test_systems_reference import make, of
 
+from orrery.systems import quadratic_loss, reference_flow
 from orrery.systems.system import Runs
 
 CAT = math.log((3 + math.sqrt(5)) / 2)
 
 
-def logistic(point: torch.Tensor) -> torch.Tensor:
-    return 4 * point * (1 - point)
-
-
 def test_logistic_map() -> None:
-    system = map_system(logistic, 1, lambda generator: generator.uniform(0.1, 0.9, 1))
-    found = run_of(system, range(1_000), last=120, align=20)
+    found = run_of(of("logistic"), range(1_000), last=120, align=20)
     # 1e-3 is for 1e5 steps: here a thousand orbits of 100.
     assert found["exponent"].values.mean() == pytest.approx(math.log(2), abs=1e-3)
     assert found["sum_rule"].max() < 1e-10
@@ -28,18 +25,13 @@ def test_logistic_map() -> None:
 
 
 def test_tent_map() -> None:
-    def step(point: torch.Tensor) -> torch.Tensor:
-        return torch.where(point < 0.5, 2 * point, 2 - 2 * point)
-
     # Orbits collapse to 0 after some 55 steps in float64, where the slope is 2 as well.
-    found = run_of(map_system(step, 1, lambda generator: generator.uniform(0.1, 0.9, 1)), last=200)
+    found = run_of(of("tent"), last=200)
     assert np.allclose(found["exponent"], math.log(2), atol=1e-14)
 
 
 def test_cat_map() -> None:
-    fixed = torch.tensor([[2.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
-    system = map_system(lambda point: (point @ fixed.T) % 1, 2, lambda generator: generator.uniform(0, 1, 2))
-    found = run_of(system, last=500, align=100, covariant={"transient": 100})
+    found = run_of(of("cat"), last=500, align=100, covariant={"transient": 100})
     assert np.allclose(found["exponent"], [CAT, -CAT], atol=1e-10)
     assert found["sum_rule"].max() < 1e-10
     # The matrix is symmetric: stable and unstable directions are orthogonal everywhere.
@@ -112,29 +104,46 @@ def test_super_contraction_is_counted_and_not_clipped() -> None:
     assert np.isfinite(found["covariant_exponent"].values[:, 0]).all()
 
 
-@pytest.mark.parametrize(("rate", "momentum"), [(0.3, 0.0), (0.3, 0.9), (1.9, 0.0)])
-def test_quadratic_loss(rate: float, momentum: float) -> None:
-    curvatures = np.array([1.0, 0.25, 0.02])
-
-    def step(state: torch.Tensor) -> torch.Tensor:
-        weights, velocity = state[:, :3], state[:, 3:]
-        velocity = momentum * velocity - rate * torch.from_numpy(curvatures) * weights
-        return torch.cat([weights + velocity, velocity], dim=1)
-
-    if momentum == 0:
-        system = map_system(
-            lambda w: w - rate * torch.from_numpy(curvatures) * w, 3, lambda g: g.normal(size=3)
-        )
-        expected = np.log(np.abs(1 - rate * curvatures))
-        tolerance, steps, align = 1e-10, 900, 700
-    else:
-        system = map_system(step, 6, lambda g: g.normal(size=6))
-        roots = [np.roots([1, -(1 + momentum - rate * h), momentum]) for h in curvatures]
-        expected = np.log(np.abs(np.concatenate(roots)))
-        tolerance, steps, align = 1e-3, 1_800, 600
-    found = run_of(system, last=steps, align=align)
+@pytest.mark.parametrize(
+    ("optimizer", "averaged", "tolerance"),
+    [
+        ({"kind": "sgd", "rate": 0.3}, 300, 1e-10),
+        ({"kind": "sgd", "rate": 1.9}, 300, 1e-10),
+        ({"kind": "momentum", "rate": 0.3, "momentum": 0.9}, 1_200, 1e-3),
+    ],
+)
+def test_quadratic_loss(optimizer: dict, averaged: int, tolerance: float) -> None:
+    curvatures, momentum = (1.0, 0.25, 0.02), optimizer.get("momentum", 0.0)
+    roots = [np.roots([1, -(1 + momentum - optimizer["rate"] * h), momentum]) for h in curvatures]
+    expected = np.log(np.abs([root for pair in roots for root in pair if root != 0]))
+    system = make(quadratic_loss, curvatures=curvatures, optimizer=optimizer)
+    found = run_of(system, last=600 + averaged, align=600, horizons=[1])
     assert np.allclose(np.sort(found["exponent"].values, axis=1), np.sort(expected), atol=tolerance)
     assert found["sum_rule"].max() < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("kind", "total"), [("lozi", math.log(0.5)), ("ikeda", 2 * math.log(0.9)), ("standard", 0.0)]
+)
+def test_sums_that_are_the_same_everywhere(kind: str, total: float) -> None:
+    found = run_of(of(kind), last=150)
+    assert np.abs(found["exponent"].sum("index") - total).max() < 1e-10
+    assert found["sum_rule"].max() < 1e-10
+
+
+def test_flows_shrink_volume_as_they_must() -> None:
+    lorenz = make(reference_flow, flow={"kind": "lorenz"}, time_step=0.01)
+    found = run_of(lorenz, last=500, align=200)
+    # A Runge-Kutta step has the determinant of the flow but for the fifth power of its length.
+    assert np.abs(found["exponent"].sum("index") / 0.01 + (10 + 1 + 8 / 3)).max() < 1e-2
+    assert found["sum_rule"].max() < 1e-10
+    rossler = make(reference_flow, flow={"kind": "rossler"}, time_step=0.01)
+    found = run_of(rossler, (0,), last=500)
+    orbit = np.array(
+        [state["point"][0, 0].item() for _, state in Orbit(rossler, Runs.product((0,))).states(0, 500)]
+    )
+    mean = 0.2 + (orbit[1:] + orbit[:-1]).mean() / 2 - 5.7
+    assert found["exponent"].sum("index").item() / 0.01 == pytest.approx(mean, abs=1e-2)
 
 
 def test_the_start_frame_changes_no_singular_value_and_no_sum() -> None:

@@ -71,7 +71,7 @@ def test_horizons_beyond_what_is_read() -> None:
 
 
 def test_single_precision() -> None:
-    system = henon(dtype=torch.float32)
+    system = henon(initial=lambda runs: {"point": torch.zeros((runs.count, 2))})
     with pytest.raises(OrreryError, match=r"double precision; write training: \{dtype: float64\}"):
         run_of(system, last=10)
 
