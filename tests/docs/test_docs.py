@@ -26,6 +26,7 @@ RUN = (
     "data-model",
     "sharpness",
     "predicting-outcomes",
+    "stability-of-trajectories",
 )
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
 
@@ -119,6 +120,10 @@ def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path)
     for study in ("steps", "henon", "strange-attractor", "own-network"):
         assert (mine / "results" / study / "report.html").is_file()
     for study in ("steps", "henon", "sharpening"):
+    for study in ("stability", "series"):
+        claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
+        assert {claim["verdict"] for claim in claims} == {"holds"}, claims
+    for study in ("steps", "henon"):
         claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
         assert {claim["verdict"] for claim in claims} == {"holds"}, claims
         drawn = "sharpness-product" if study == "sharpening" else "step-lengths"

@@ -64,8 +64,8 @@ def metric_series(source: Trajectory, settings: SeriesSettings, analysis: str) -
     if values.size and not np.isfinite(np.asarray(array.data[:, -1])).any():
         steps, values = steps[:-1], values[:, :-1]
     every_step(steps, analysis, f"lags of '{metric}'")
-    within = np.ones(len(values), dtype=bool)
+    within: np.ndarray = np.ones(len(values), dtype=bool)
     if settings.within is not None:
         low, high = settings.within
-        within = ((values >= low) & (values <= high)).all(axis=1)
+        within = np.asarray(((values >= low) & (values <= high)).all(axis=1))
     return MetricSeries(run_seeds[chosen].astype(int), steps, values, within)

@@ -2,8 +2,9 @@
 
 Where the series came close to the value at a start, how fast does it move away again? The exponent of a start is the
 slope of the logarithm of the mean distance in the window that a line fits best (Danovski, Soriano, Lacasa, arXiv
-2404.05782). A scalar projection and windows of the best fit overestimate the leading exponent: set the exponent of the
-system itself beside it.
+2404.05782). Windows that are chosen for their fit overestimate the leading exponent, and a scalar projection, in which
+values that are close may belong to states that are not, can make it far too small: set the exponent of the system
+itself beside it.
 """
 
 from __future__ import annotations

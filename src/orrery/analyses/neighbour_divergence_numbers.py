@@ -42,7 +42,7 @@ def _of_condition(name: str, source: xr.Dataset, significance: float) -> Iterato
     yield mean_number(
         f"exponent[{name}]",
         _means(exponent, used),
-        "mean over starts of the slope in the window that a line fits best, mean over seeds; an overestimate",
+        "mean over starts of the slope in the window that a line fits best, mean over seeds; chosen after the fact",
         unit=PER_STEP,
     )
     yield mean_number(

@@ -1,8 +1,8 @@
 """Divergence of neighbours in a scalar series: how fast values that were close move apart (H. Kantz, Phys. Lett. A 185,
 77 (1994)), start by start.
 
-A scalar series is a projection of the state, and the window of the best fit is chosen after the fact: slopes of single
-starts overestimate the leading exponent.
+The window of the best fit is chosen after the fact, which overestimates the leading exponent. A scalar series is a
+projection of the state: values that are close may belong to states that are not, which makes slopes small.
 """
 
 from __future__ import annotations
