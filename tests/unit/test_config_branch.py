@@ -33,7 +33,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def resolve(*conditions: str) -> ResolvedStudy:
-    Path("studies/mine.yaml").write_text(STUDY + "".join(f"  {line}\n" for line in conditions))
+    lines = [line if line.startswith("analyses") else f"  {line}" for line in conditions]
+    Path("studies/mine.yaml").write_text(STUDY + "".join(f"{line}\n" for line in lines))
     return load_study("studies/mine.yaml", load_workflow("config.yaml"))
 
 
@@ -167,6 +168,20 @@ MISTAKES = {
     "a window that it has passed": (
         ("late: {branch: {of: plain, at: 20}, record: {steps: {every: 1, window: [0, 9]}}}",),
         "12: conditions.late.record.steps.window: ends at step 9, but the branch begins at step 20",
+    ),
+    "a window of an analysis that it has passed": (
+        (
+            "late: {branch: {of: plain, at: 20}}",
+            "analyses: {curves: {method: training-curves, steps: [0, 9]}}",
+        ),
+        "13: analyses.curves.steps: ends at step 9, but the branch begins at step 20",
+    ),
+    "a window of exponents that begins before": (
+        (
+            "late: {branch: {of: plain, at: 20}}",
+            "analyses: {spectrum: {method: lyapunov, exponents: 1, window: [19, 40]}}",
+        ),
+        "13: analyses.spectrum.window: starts at step 19, but the branch begins at step 20",
     ),
     "a key that there is not": (
         ("late: {branch: {of: plain, step: 20}}",),

@@ -46,9 +46,9 @@ def test_settings_that_contradict_each_other(changes: dict, sentence: str) -> No
 def test_what_a_condition_does_not_allow_is_told_before_training() -> None:
     training = SimpleNamespace(steps=100, dtype="float64")
     sound = settings(window=[0, 100])
-    assert list(sound.misfits(SimpleNamespace(training=training))) == []
+    assert list(sound.misfits(SimpleNamespace(training=training, start=0))) == []
     training = SimpleNamespace(steps=99, dtype="float32")
-    (window, precision) = sound.misfits(SimpleNamespace(training=training))
+    (window, precision) = sound.misfits(SimpleNamespace(training=training, start=0))
     assert window == ("window", "ends at step 100, but training.steps is 99")
     assert "dtype: float64" in precision[1]
 

@@ -108,6 +108,31 @@ def test_a_branch_may_stand_before_what_it_leaves() -> None:
     assert trained(found).keys() == trained(plan(late(20))).keys()
 
 
+@pytest.mark.parametrize(
+    ("window", "first", "read", "start_from"),
+    [
+        ("", 20, ["20-30", "30-40"], []),
+        (", steps: [0, 40]", 20, ["20-30", "30-40"], []),
+        (", steps: [25, 29]", 25, ["20-30"], []),
+        (", steps: [31, 40]", 31, ["30-40"], ["20-30"]),
+    ],
+)
+def test_an_analysis_reads_from_where_it_begins_and_replays_from_the_segment_before(
+    window: str, first: int, read: list[str], start_from: list[str]
+) -> None:
+    text = STUDY.replace("block: 2}", "block: 4, dtype: float64}") + f"  {late(20)}\n"
+    text += f"analyses:\n  spectrum: {{method: lyapunov, exponents: 1, conditions: [late]{window}}}\n"
+    (job,) = [job for job in plan(text=text) if job.stage == "analyses"]
+    tiles = [f"late/block=000,steps={steps}" for steps in read]
+    assert reads(job)["late"] == tiles
+    assert reads(job)["checkpoints of late"] == tiles + [
+        f"late/block=000,steps={steps}" for steps in start_from
+    ]
+    described = job.settings["conditions"]["late"]
+    assert described["first"] == first
+    assert described["system"]["branch"] == {"at": 20}
+
+
 DIGESTS = {
     "more steps of what is left": (("steps: 40", "steps: 60"), set()),
     "fewer steps of what is left": (("steps: 40", "steps: 30"), set()),

@@ -110,6 +110,11 @@ class Settings(AnalysisSettings):
         steps = condition.training.steps
         if self.window is not None and self.window[1] > steps:
             yield "window", f"ends at step {self.window[1]}, but training.steps is {steps}"
+        if self.window is not None and self.window[0] < condition.start:
+            yield (
+                "window",
+                f"starts at step {self.window[0]}, but the branch begins at step {condition.start}",
+            )
         if condition.training.dtype != "float64":
             yield (
                 "method",
