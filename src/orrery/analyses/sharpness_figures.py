@@ -48,7 +48,7 @@ def draw_edge(axes: Axes, source: xr.Dataset, label: str | None = "edge") -> Non
 
 
 def _sharpness(sources: Mapping[str, xr.Dataset]) -> Figure:
-    figure = style.figure("double", 14 + 46 * len(sources))
+    figure = style.figure("double", 10 + 52 * len(sources))
     axes = figure.subplots(len(sources), 2, squeeze=False)
     tables = []
     for row, (name, source) in enumerate(sources.items()):
@@ -62,7 +62,7 @@ def _sharpness(sources: Mapping[str, xr.Dataset]) -> Figure:
         left.set_ylabel("sharpness")
         left.set_title(name)
         left.set_ylim(bottom=0)
-        left.legend(loc="lower right")
+        left.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=2)
         panels.curves_of_runs(right, steps, source["loss"].values, "loss", index=row, diverged=lost)
         right.set_yscale("log")
         right.set_ylabel("loss")
