@@ -17,6 +17,7 @@ from orrery.analyses.api import Context
 from orrery.analyses.edge_exponents import Settings, analyse, numbers, plot
 from orrery.analyses.edge_exponents_numbers import beyond_negative_curvature, first_above
 from orrery.config.errors import OrreryError
+from orrery.plan.analyses import NOT_SCIENCE
 from orrery.systems.hessian import hessian
 from orrery.training.replay import replay_of
 from orrery.trajectory.trajectory import Trajectory
@@ -135,7 +136,15 @@ def test_first_steps_above_a_floor() -> None:
 def test_what_does_not_fit_is_one_sentence(tmp_path: Path, iris: Path) -> None:
     with pytest.raises(ValidationError, match="must be the name of an analysis of the method 'lyapunov'"):
         Settings(of="trajectory")
-    with pytest.raises(OrreryError, match="'curves' has no local exponents; name an analysis of the method"):
-        analyse(xr.Dataset({"x": ("seed", [1.0])}), Settings(of="curves"), Context("a"))
+    with pytest.raises(
+        OrreryError, match="what is read has no local exponents; name an analysis of the method"
+    ):
+        analyse(xr.Dataset({"x": ("seed", [1.0])}), Settings(), Context("a"))
     with pytest.raises(OrreryError, match="seed 3 has no copy 7; write the copy of the exponents in 'copy'"):
         found(tmp_path, iris, PLAIN, copy=7)
+
+
+def test_a_job_reads_its_settings_without_what_says_where_it_runs() -> None:
+    dumped = Settings(of="mine", threshold=0.5).model_dump(mode="json")
+    kept = {key: value for key, value in dumped.items() if key not in NOT_SCIENCE}
+    assert Settings.model_validate(kept).threshold == 0.5

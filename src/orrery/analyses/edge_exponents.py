@@ -25,7 +25,7 @@ class Settings(AnalysisSettings):
     """Reads the result of an analysis ``lyapunov``, and looks at the Hessian at its moments."""
 
     method: Literal["edge-exponents"] = "edge-exponents"
-    of: str = Field(description="the analysis 'lyapunov' whose local exponents are read")
+    of: str = Field("lyapunov", description="the analysis 'lyapunov' whose local exponents are read")
     copy_: int = Field(0, ge=0, alias="copy", description="the copy that these exponents are of")
     batch: Literal["full", "step"] = Field(
         "full",

@@ -33,7 +33,7 @@ def beside(source: xr.Dataset, settings: Settings, context: Context) -> xr.Datas
     """
     if "local" not in source:
         raise OrreryError(
-            f"edge-exponents: '{settings.of}' has no local exponents; name an analysis of the method 'lyapunov' in 'of'"
+            "edge-exponents: what is read has no local exponents; name an analysis of the method 'lyapunov' in 'of'"
         )
     assert context.replay is not None
     steps = source["moment_step"].values.astype(int)
@@ -64,7 +64,7 @@ def beside(source: xr.Dataset, settings: Settings, context: Context) -> xr.Datas
     # One eigenvalue at either end: their dimensions say nothing.
     single = ("sharpness", "residual", "lowest", "lowest_residual")
     return result.assign(local | {name: result[name][:, :, 0] for name in single}).assign_attrs(
-        batch=settings.batch, exponents=settings.of
+        batch=settings.batch
     )
 
 

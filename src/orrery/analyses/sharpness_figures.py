@@ -48,7 +48,7 @@ def draw_edge(axes: Axes, source: xr.Dataset, label: str | None = "edge") -> Non
 
 
 def _sharpness(sources: Mapping[str, xr.Dataset]) -> Figure:
-    figure = style.figure("double", 14 + 46 * len(sources))
+    figure = style.figure("double", 10 + 52 * len(sources))
     axes = figure.subplots(len(sources), 2, squeeze=False)
     tables = []
     for row, (name, source) in enumerate(sources.items()):
@@ -62,7 +62,7 @@ def _sharpness(sources: Mapping[str, xr.Dataset]) -> Figure:
         left.set_ylabel("sharpness")
         left.set_title(name)
         left.set_ylim(bottom=0)
-        left.legend(loc="lower right")
+        left.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=2)
         panels.curves_of_runs(right, steps, source["loss"].values, "loss", index=row, diverged=lost)
         right.set_yscale("log")
         right.set_ylabel("loss")
@@ -109,33 +109,28 @@ def _products(sources: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def _traces(sources: Mapping[str, xr.Dataset]) -> Figure:
-    figure = style.figure(130.0, 82)
-    axes = figure.subplots()
+    known = {name: source for name, source in sources.items() if "trace" in source}
+    columns = min(2, len(known))
+    rows = -(-len(known) // columns)
+    figure = style.figure("double" if columns > 1 else 120.0, 8 + 52 * rows)
+    panes = figure.subplots(rows, columns, squeeze=False).ravel()
     tables = []
-    for index, (name, source) in enumerate(sources.items()):
-        if "trace" not in source:
-            continue
-        look = style.mark(index)
+    for index, (name, source) in enumerate(known.items()):
+        axes, look = panes[index], style.mark(index)
         steps = source["moment_step"].values
-        for row, (trace, error) in enumerate(
-            zip(source["trace"].values, source["trace_error"].values, strict=True)
-        ):
-            axes.fill_between(steps, trace - error, trace + error, color=look.colour, alpha=0.2, linewidth=0)
-            axes.plot(
-                steps,
-                trace,
-                color=look.colour,
-                linestyle=look.dashes,
-                linewidth=style.line(0.8),
-                label=None if row else name,
-            )
+        for trace, error in zip(source["trace"].values, source["trace_error"].values, strict=True):
+            axes.fill_between(steps, trace - error, trace + error, color=look.colour, alpha=0.12, linewidth=0)
+            axes.plot(steps, trace, color=look.colour, linewidth=style.line(0.7))
+        axes.set_title(name)
+        axes.set(xlabel="step", ylabel="trace of the Hessian")
         frame = _long(name, source, source["trace"].values, "trace")
-        tables.append(frame.assign(standard_error=source["trace_error"].values.ravel()))
-    axes.set(xlabel="step", ylabel="trace of the Hessian")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2)
+        tables.append(frame.assign(standard_error=_rounded(source["trace_error"].values)))
+    for spare in panes[len(known) :]:
+        spare.set_visible(False)
     caption = (
-        "Trace of the Hessian of each seed by Hutchinson's estimator; bands are one standard error over the probes, "
-        "which are the same at every step of a seed."
+        "Trace of the Hessian, one line per seed, by Hutchinson's estimator; bands are one standard error over the "
+        "probes, which are the same at every step of a seed: the whole of a line may lie too high or too low by that "
+        "much, while its course is better known."
     )
     return Figure("trace", "Trace of the Hessian", caption, figure, pd.concat(tables, ignore_index=True))
 
