@@ -82,4 +82,4 @@ def test_a_direction_that_a_step_wipes_out_is_left_out() -> None:
     smaller, _ = backward(torch.eye(2, dtype=torch.float64)[None], factor[:, :2, :2])
     assert torch.equal(vectors[:, :2, :2], smaller)
     # Strong contraction alone loses nothing.
-    assert not lost(torch.diag(torch.tensor([1.0, 1e-200]).double())[None]).any()
+    assert not lost(torch.diag(torch.tensor([1.0, 1e-200], dtype=torch.float64))[None]).any()
