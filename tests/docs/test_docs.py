@@ -21,6 +21,7 @@ RUN = (
     "write-an-analysis",
     "write-a-system",
     "reference-maps",
+    "lyapunov",
     "own-network-and-checkpoints",
     "notebook",
     "data-model",
@@ -117,9 +118,9 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path) -> None:
-    for study in ("steps", "henon", "strange-attractor", "own-network"):
+    for study in ("steps", "henon", "strange-attractor", "exponents", "stability", "own-network"):
         assert (mine / "results" / study / "report.html").is_file()
-    for study in ("stability", "series"):
+    for study in ("stability", "series", "exponents"):
         claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
         assert {claim["verdict"] for claim in claims} == {"holds"}, claims
     for study in ("steps", "henon", "sharpening"):
