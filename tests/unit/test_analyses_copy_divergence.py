@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from tests.unit.analysis_examples import trajectory
 
 from orrery.analyses.api import Context, Number
@@ -117,6 +118,14 @@ def test_a_plain_second_implementation(tmp_path: Path, norm: str) -> None:
         assert (float(row["r_squared"]), float(row["slope"])) == pytest.approx(best[:2], rel=1e-9)
         assert (int(row["start"]), int(row["length"])) == best[2:]
         assert bool(row["kept"]) == (best[0] > 0.9 and best[1] > 0.05)
+
+
+def test_results_of_blocks_join_to_that_of_all_seeds(tmp_path: Path) -> None:
+    curves = np.stack([planted(0.2, 20, 90, k) for k in range(3)])
+    source = trajectory(tmp_path / "a.zarr", {"w": growing(curves[:, None])}, seeds=[4, 2, 9])
+    parts = [analyse(source.select(seeds=seeds), settings(), CONTEXT) for seeds in ([4, 2], [9])]
+    joined = xr.concat(parts, dim="seed", join="exact", data_vars="minimal")
+    xr.testing.assert_identical(joined, analyse(source, settings(), CONTEXT))
 
 
 def train_iris(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.signal
+import xarray as xr
 from tests.unit.analysis_examples import trajectory
 from tests.unit.test_numerics_neighbour_divergence import logistic
 
@@ -101,6 +102,18 @@ def test_seeds_beyond_the_bounds_are_left_out_and_counted(tmp_path: Path) -> Non
         correlation(within=[1, 0])
 
 
+def test_results_of_blocks_join_to_that_of_all_seeds(autoregressive: Trajectory) -> None:
+    """Also where a block holds none of the seeds that are read."""
+    for method, given in (
+        (autocorrelation, correlation(lags=3, seeds=[3, 6])),
+        (neighbour_divergence, divergence(seeds=[3, 6], radius=0.01)),
+    ):
+        blocks = ([2], [3], [6])
+        parts = [method.analyse(autoregressive.select(seeds=block), given, CONTEXT) for block in blocks]
+        joined = xr.concat(parts, dim="seed", join="exact", data_vars="minimal")
+        xr.testing.assert_identical(joined, method.analyse(autoregressive, given, CONTEXT))
+
+
 def test_shuffles_are_seeded(autoregressive: Trajectory) -> None:
     one, other = (autocorrelation.analyse(autoregressive, correlation(lags=3), CONTEXT) for _ in range(2))
     assert one["low"].values.tobytes() == other["low"].values.tobytes()
@@ -152,8 +165,6 @@ def test_divergence_of_each_seed_is_that_of_its_series(chaotic: Trajectory) -> N
 
 def test_edges_and_middle_of_the_range() -> None:
     """A planted V: exponents 0.2 + |x| for values x in [-1, 1]."""
-    import xarray as xr
-
     value = np.linspace(-1, 1, 101)[None]
     names = ("p", "slope", "r_squared", "length", "neighbours", "dropped")
     result = xr.Dataset(

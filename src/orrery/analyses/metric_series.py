@@ -61,7 +61,7 @@ def metric_series(source: Trajectory, settings: SeriesSettings, analysis: str) -
     steps = array[array.dims[1]].values.astype(int)
     values = np.asarray(array.data[np.flatnonzero(chosen)], dtype=float)
     # The last place may be empty: a loss belongs to the state before a step.
-    if values.size and not np.isfinite(np.asarray(array.data[:, -1])).any():
+    if not np.isfinite(np.asarray(array.data[:, -1])).any():
         steps, values = steps[:-1], values[:, :-1]
     every_step(steps, analysis, f"lags of '{metric}'")
     within: np.ndarray = np.ones(len(values), dtype=bool)

@@ -43,6 +43,8 @@ class Lines:
 
 def lines(values: Float[np.ndarray, "*curve point"]) -> Lines:
     """The least-squares line through each curve; NaN where one of its values is not finite."""
+    # In C order sums have the same bits, however many curves there are.
+    values = np.ascontiguousarray(values)
     count = values.shape[-1]
     at = np.arange(count) - (count - 1) / 2
     finite = np.isfinite(values).all(axis=-1, keepdims=True)
