@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 import xarray as xr
+from tests.unit.test_systems_reference import of
 
 from orrery.analyses import lyapunov
 from orrery.analyses.api import Context
@@ -41,15 +42,12 @@ def map_system(
     step: Callable[[torch.Tensor], torch.Tensor],
     size: int,
     start: Callable[[np.random.Generator], np.ndarray],
-    *,
-    clock: Callable[[int], object] | None = lambda t: None,
-    dtype: torch.dtype = torch.float64,
 ) -> System:
     """A map of (run, coordinate) to the same, as a system without data and without loss."""
 
     def initial(runs: Runs) -> State:
         drawn = [start(Streams().generator("init", seed, "point")) for seed in runs.seeds]
-        return {"point": torch.tensor(np.array(drawn), dtype=dtype)}
+        return {"point": torch.tensor(np.array(drawn), dtype=torch.float64)}
 
     return System(
         components=(Component("point", (size,), "variable"),),
@@ -57,21 +55,17 @@ def map_system(
         batch=lambda runs, t: {},
         advance=lambda state, batch, t: ({"point": step(state["point"])}, {}),
         byproducts=(),
-        clock=clock,
+        clock=lambda t: None,
     )
 
 
-def henon(**more: object) -> System:
-    def step(point: torch.Tensor) -> torch.Tensor:
-        x, y = point.unbind(-1)
-        return torch.stack([1 - 1.4 * x**2 + y, 0.3 * x], dim=-1)
-
-    return map_system(step, 2, lambda generator: generator.uniform(-0.1, 0.1, 2), **more)
+def henon(**changes: object) -> System:
+    """The Hénon map at its usual parameters; ``changes`` are of the system."""
+    return replace(of("henon"), **changes)
 
 
-def linear(matrix: Sequence[Sequence[float]], **more: object) -> System:
-    fixed = torch.tensor(matrix, dtype=torch.float64)
-    return map_system(lambda point: point @ fixed.T, len(fixed), lambda g: g.normal(size=len(fixed)), **more)
+def linear(matrix: Sequence[Sequence[float]]) -> System:
+    return of("linear", matrix=matrix)
 
 
 def run_of(

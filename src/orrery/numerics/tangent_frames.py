@@ -53,7 +53,8 @@ def log_determinant(
 
     It does not use R: set beside the sum of ln R_ii it tells what orthogonalisation and sums have lost.
     """
-    return torch.linalg.slogdet(carried).logabsdet - torch.linalg.slogdet(frame).logabsdet
+    both = torch.linalg.slogdet(torch.stack([carried, frame])).logabsdet
+    return both[0] - both[1]
 
 
 class GradedProduct:
@@ -88,7 +89,7 @@ class GradedProduct:
         top = _finite(self._scales.amax(dim=1))
         matrix = torch.exp(self._scales - top[:, None])[:, :, None] * self._rows
         found = torch.full_like(self._scales, torch.nan)
-        sound = matrix.isfinite().all(dim=(1, 2)) if matrix.dim() == 3 else matrix.isfinite()
+        sound = matrix.isfinite().all(dim=(1, 2))
         if sound.any():
             found[sound] = torch.linalg.svdvals(matrix[sound]).log() + top[sound][:, None]
         return found
