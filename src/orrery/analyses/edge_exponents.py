@@ -34,7 +34,13 @@ class Settings(AnalysisSettings):
     threshold: float = Field(
         0.001, ge=0, description="a local exponent above it, per step, counts as positive"
     )
-    tolerance: float = Field(1e-6, gt=0, lt=1, description="as in the analysis 'sharpness'")
+    tolerance: float = Field(
+        1e-4,
+        gt=0,
+        lt=1,
+        description="as in the analysis 'sharpness', for both ends of the spectrum: the lowest eigenvalues lie in a "
+        "cluster near zero, which takes many products to resolve",
+    )
     products: int = Field(300, ge=2, description="as in the analysis 'sharpness'")
 
     @field_validator("of")

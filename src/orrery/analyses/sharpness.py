@@ -39,7 +39,10 @@ class Settings(AnalysisSettings):
     )
     eigenvalues: int = Field(1, ge=1, description="k, how many of the largest eigenvalues")
     lowest: int = Field(
-        0, ge=0, description="how many of the smallest (most negative) eigenvalues beside them"
+        0,
+        ge=0,
+        description="how many of the smallest (most negative) eigenvalues beside them; late in training they lie in a "
+        "cluster near zero, where a tolerance of 1e-4 saves many products",
     )
     tolerance: float = Field(
         1e-6,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orrery.systems.system import Batch, State
     from orrery.trajectory.trajectory import Trajectory
 
-ROOM = 2**27
+ROOM = 2**25
 """Numbers that the states looked at together may need, in all: bases of Lanczos, and activations of the network."""
 EXPECTED_PRODUCTS = 60
 KEPT_ACTIVATIONS = 8
