@@ -75,10 +75,13 @@ def test_spans_are_compared_by_their_least_angle() -> None:
     assert found[:2] == pytest.approx([90, math.degrees(math.pi / 2 - 0.3)])
     assert math.isnan(found[2])
     drawn = np.random.default_rng(0).standard_normal((5, 7, 5))
-    drawn[4, :, 4] = drawn[4, :, 0] + 1e-9 * drawn[4, :, 4]
     for one, other in (([0, 1], [3, 4]), ([0], [2, 3, 4]), ([0, 1, 2], [4])):
         expected = [np.rad2deg(subspace_angles(each[:, one], each[:, other]).min()) for each in drawn]
-        assert least_angles(drawn, one, other) == pytest.approx(expected, rel=1e-6)
+        assert least_angles(drawn, one, other) == pytest.approx(expected, rel=1e-9)
+    # Two spans that nearly share a line: the angle is that between the line and its neighbour.
+    small = np.eye(4)[None, :, :3].copy()
+    small[0, :, 2] = [math.cos(1e-9), 0, math.sin(1e-9), 0]
+    assert least_angles(small, [0, 1], [2]) == pytest.approx([math.degrees(1e-9)], rel=1e-6)
 
 
 def test_a_direction_that_a_step_wipes_out_is_left_out() -> None:
@@ -89,4 +92,4 @@ def test_a_direction_that_a_step_wipes_out_is_left_out() -> None:
     smaller, _ = backward(torch.eye(2, dtype=torch.float64)[None], factor[:, :2, :2])
     assert torch.equal(vectors[:, :2, :2], smaller)
     # Strong contraction alone loses nothing.
-    assert not lost(torch.diag(torch.tensor([1.0, 1e-200]).double())[None]).any()
+    assert not lost(torch.diag(torch.tensor([1.0, 1e-200], dtype=torch.float64))[None]).any()
