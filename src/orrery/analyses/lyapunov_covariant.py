@@ -15,11 +15,11 @@ import torch
 
 from orrery.analyses.lyapunov import Covariant, transients
 from orrery.analyses.lyapunov_tangents import Followed, Mark, carry_by
-from orrery.numerics.covariant_vectors import angles, backward, groups, least_angle, lost, restricted
+from orrery.numerics.covariant_vectors import angles, backward, groups, least_angles, lost, restricted
 from orrery.numerics.tangent_frames import log_growth
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Shaped
+    from jaxtyping import Float, Int, Shaped
 
     from orrery.systems.system import State
 
@@ -209,35 +209,47 @@ class _Walk:
         every = angles(vectors[:, :leading, :leading])
         return torch.stack([every[:, one, other] for one, other in self._pairs], dim=1)
 
-    def angles(self, moments: list[int], grouped: np.ndarray) -> np.ndarray:
-        """Angles (run, moment, pair) of single vectors, and of spans where exponents are close."""
+    def angles(
+        self, moments: list[int], grouped: Int[np.ndarray, "run index"]
+    ) -> Float[np.ndarray, "run moment pair"]:
+        """Angles of single vectors, and of the spans of groups where exponents are close."""
+        places, vectors = self._stored(moments)
         found = np.full((len(grouped), len(moments), len(self._pairs)), np.nan)
-        for place, step in enumerate(moments):
-            if step not in self._shown:
-                continue
-            vectors = self._shown[step]
-            found[:, place] = self._of_pairs(vectors).numpy()
-            for run, row in enumerate(grouped):
-                for number, (one, other) in enumerate(self._pairs):
-                    if row[one] == row[other]:
-                        found[run, place, number] = np.nan
-                    elif not _alone(row, (one, other)):
-                        spans = [np.flatnonzero(row == row[index]).tolist() for index in (one, other)]
-                        found[run, place, number] = least_angle(vectors[run].numpy(), *spans)
+        for place in places:
+            found[:, place] = self._of_pairs(self._shown[moments[place]]).numpy()
+        for run, row in enumerate(grouped):
+            # All pairs from the same two groups have the same angle.
+            known: dict[tuple[int, int], np.ndarray] = {}
+            for number, (one, other) in enumerate(self._pairs):
+                both = (int(row[one]), int(row[other]))
+                if both[0] == both[1]:
+                    found[run, :, number] = np.nan
+                elif not _alone(row, (one, other)):
+                    if both not in known:
+                        spans = [np.flatnonzero(row == group).tolist() for group in both]
+                        known[both] = least_angles(vectors[run], *spans)
+                    found[run, places, number] = known[both]
         return found
 
-    def splitting(self, moments: list[int], grouped: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        """Least angles (run, moment) between the first group and all others; NaN where there are no others."""
+    def splitting(
+        self, moments: list[int], grouped: Int[np.ndarray, "run index"], kept: Int[np.ndarray, " run"]
+    ) -> Float[np.ndarray, "run moment"]:
+        """Least angles between the first group and all others; NaN where there are no others."""
+        places, vectors = self._stored(moments)
         found = np.full((len(grouped), len(moments)), np.nan)
-        for place, step in enumerate(moments):
-            if step not in self._shown:
-                continue
-            for run, (row, many) in enumerate(zip(grouped, kept, strict=True)):
-                first = [index for index in range(many) if row[index] == row[0]]
-                others = [index for index in range(many) if row[index] != row[0]]
-                if first and others:
-                    found[run, place] = least_angle(self._shown[step][run].numpy(), first, others)
+        for run, (row, many) in enumerate(zip(grouped, kept, strict=True)):
+            first = [index for index in range(many) if row[index] == row[0]]
+            others = [index for index in range(many) if row[index] != row[0]]
+            if first and others:
+                found[run, places] = least_angles(vectors[run], first, others)
         return found
+
+    def _stored(self, moments: list[int]) -> tuple[list[int], np.ndarray]:
+        """Places of the moments that lie in the window, and vectors (run, moment, direction, column) there."""
+        places = [place for place, step in enumerate(moments) if step in self._shown]
+        if not places:
+            return places, np.zeros((len(self.least), 0, 1, 1))
+        return places, torch.stack([self._shown[moments[place]] for place in places], dim=1).numpy()
 
 
 def _alone(grouped: np.ndarray, pair: tuple[int, int]) -> bool:
