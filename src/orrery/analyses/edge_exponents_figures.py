@@ -13,7 +13,6 @@ from orrery.figures import panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.axes import Axes
 
     from orrery.analyses.edge_exponents import Settings
 
@@ -21,8 +20,8 @@ GROWTHS = {
     "sharpest_growth": "sharpest direction, ln |J v|",
     "lowest_growth": "lowest curvature, ln |J v|",
 }
-SHOWN = 0.02
-"""The axis of exponents shows at least this much below zero: deep dips would hide the rest."""
+LINEAR = 1e-3
+"""Growth below this is drawn on a linear axis where the threshold is 0; beyond, decades."""
 
 
 def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
@@ -58,7 +57,11 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
                     label=label,
                 )
         right.axhline(0.0, color=style.INK, linewidth=style.line(0.6))
-        _limit(right, np.concatenate([local.ravel(), source["sharpest_growth"].values.ravel()]))
+        # Exponents of a hundredth and growth of the sharpest direction by a third of e are both to be read.
+        linear = settings.threshold or LINEAR
+        right.set_yscale("symlog", linthresh=linear, linscale=0.6)
+        right.axhspan(-linear, linear, color=style.GRID, alpha=0.4, linewidth=0)
+        right.set_ylim(-3, 1)
         right.set_ylabel("growth per step (ln)")
         right.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=1)
         for ax in (left, right):
@@ -71,7 +74,8 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
         f"leading local Lyapunov exponent of the analysis {settings.of}, the mean since the point before, beside the "
         "growth of the sharpest direction and of that of the lowest curvature in the step that starts there (medians "
         "over seeds). Thin lines: seeds; thick lines: medians; bands: 25th to 75th percentile; ticks on the axis: "
-        "where a seed first stands at the edge or above. Deep dips (rate x sharpness near 1) are cut off."
+        "where a seed first stands at the edge or above. The right axis is linear within the grey band, up to the size "
+        "that counts as positive, and logarithmic beyond."
     )
     return [
         Figure(
@@ -82,12 +86,6 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
             pd.concat(tables, ignore_index=True),
         )
     ]
-
-
-def _limit(axes: Axes, values: np.ndarray) -> None:
-    finite = values[np.isfinite(values)]
-    top = max(SHOWN, float(finite.max())) if finite.size else SHOWN
-    axes.set_ylim(-1.5 * top, 1.15 * top)
 
 
 def _table(name: str, source: xr.Dataset) -> pd.DataFrame:
