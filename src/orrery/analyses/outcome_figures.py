@@ -230,7 +230,7 @@ def _correlations(sources: Mapping[str, xr.Dataset]) -> Figure:
                     row[label + end] = value
             rows.append(row)
     _alike(axes)
-    _legend(figure, axes[0])
+    _legend(figure, axes[0], columns=2)
     caption = (
         "Spearman's correlation of predictors at a horizon with the final loss on the fresh runs, and that of the "
         "exponent with the ranks of the loss at the same step held fixed; 95 % bootstrap intervals. The index of the "
@@ -250,7 +250,7 @@ def _scatter(sources: Mapping[str, xr.Dataset]) -> Figure:
         fresh = result["fresh"].values
         for which, mark, label in ((~fresh, other, "runs to choose with"), (fresh, look, "fresh runs")):
             ax.plot(
-                exponent[which],
+                1e3 * exponent[which],
                 final[which],
                 linestyle="none",
                 marker=mark.marker,
@@ -264,7 +264,7 @@ def _scatter(sources: Mapping[str, xr.Dataset]) -> Figure:
             )
         _threshold(ax.axhline, result)
         ax.set_yscale("log")
-        ax.set_xlabel(f"exponent {index}, {horizon} steps (1/step)")
+        ax.set_xlabel(f"exponent {index}, {horizon} steps ($10^{{-3}}$/step)")
         ax.set_ylabel("final loss")
         _logarithmic(ax.yaxis)
         ax.locator_params(axis="x", nbins=4)
