@@ -15,6 +15,7 @@ from orrery.figures import panels, style
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 LABELS = {
     "exponent": "exponent",
@@ -40,8 +41,8 @@ def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
 
 
 def _panels(count: int, height: float) -> tuple[Any, list[Axes]]:
-    """A figure with a panel for each condition, lettered, at most three in a row."""
-    columns = min(count, COLUMNS)
+    """A figure with a panel for each condition, lettered, at most three in a row, four in two rows of two."""
+    columns = 2 if count == 4 else min(count, COLUMNS)
     rows = -(-count // columns)
     width = "single" if columns == 1 else 30.0 + 49.0 * columns
     figure = style.figure(width, 12 + height * rows)
@@ -56,6 +57,24 @@ def _panels(count: int, height: float) -> tuple[Any, list[Axes]]:
 
 def _titled(ax: Axes, name: str) -> None:
     ax.set_title(name, fontweight="normal")
+
+
+def _alike(axes: list[Axes]) -> None:
+    """One vertical range for all panels."""
+    ends = [ax.get_ylim() for ax in axes]
+    for ax in axes:
+        ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+
+
+def _logarithmic(axis: Axis) -> None:
+    """A logarithmic axis with labels at 1, 2, 5 where it spans little, at powers of ten where it spans much."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_minor_formatter(NullFormatter())
+    if high < 50 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _legend(figure: Any, ax: Axes, columns: int = 4) -> None:
@@ -134,6 +153,7 @@ def _areas(sources: Mapping[str, xr.Dataset]) -> Figure:
         ax.set_ylabel("AUC on the fresh runs")
         _titled(ax, name)
         rows.append(_table(name, result))
+    _alike(axes)
     _legend(figure, axes[0])
     caption = (
         "Area under the ROC curve against the horizon, with 95 % intervals over paired bootstrap resamples of the "
@@ -209,7 +229,8 @@ def _correlations(sources: Mapping[str, xr.Dataset]) -> Figure:
                 for end, value in zip(("", "_low", "_high"), at(result, quantity, which, place), strict=True):
                     row[label + end] = value
             rows.append(row)
-    _legend(figure, axes[0])
+    _alike(axes)
+    _legend(figure, axes[0], columns=2)
     caption = (
         "Spearman's correlation of predictors at a horizon with the final loss on the fresh runs, and that of the "
         "exponent with the ranks of the loss at the same step held fixed; 95 % bootstrap intervals. The index of the "
@@ -229,7 +250,7 @@ def _scatter(sources: Mapping[str, xr.Dataset]) -> Figure:
         fresh = result["fresh"].values
         for which, mark, label in ((~fresh, other, "runs to choose with"), (fresh, look, "fresh runs")):
             ax.plot(
-                exponent[which],
+                1e3 * exponent[which],
                 final[which],
                 linestyle="none",
                 marker=mark.marker,
@@ -243,8 +264,9 @@ def _scatter(sources: Mapping[str, xr.Dataset]) -> Figure:
             )
         _threshold(ax.axhline, result)
         ax.set_yscale("log")
-        ax.set_xlabel(f"exponent {index} over {horizon} steps (1/step)")
+        ax.set_xlabel(f"exponent {index}, {horizon} steps ($10^{{-3}}$/step)")
         ax.set_ylabel("final loss")
+        _logarithmic(ax.yaxis)
         ax.locator_params(axis="x", nbins=4)
         _titled(ax, name)
         rows.append(
@@ -280,6 +302,7 @@ def _histogram(sources: Mapping[str, xr.Dataset]) -> Figure:
         _threshold(ax.axvline, result)
         ax.set(xscale="log", yscale="log", xlabel="final loss", ylabel="runs")
         ax.set_ylim(0.7, None)
+        _logarithmic(ax.xaxis)
         share = f", {np.mean(final > result.attrs['threshold']):.1%} high" if classified(result) else ""
         _titled(ax, f"{name}, {len(final)} runs{share}")
         rows.append(pd.DataFrame({"condition": name, "from": ends[:-1], "to": ends[1:], "runs": counts}))

@@ -59,18 +59,24 @@ def answer(result: xr.Dataset) -> tuple[float, str]:
 
 
 def adds(result: xr.Dataset) -> str:
-    """Whether the exponent adds to the loss, in words.
+    """Whether the exponent adds to the loss, in words: to the classification, and to the ranks of the final loss.
 
     Args:
-        result: as for :func:`answer`.
+        result: as for :func:`answer`, and ``partial(horizon)`` likewise.
     """
-    value, low, high = at(result, "difference", ("together", "loss"), int(result.attrs["headline"]))
+    headline = int(result.attrs["headline"])
+    value, low, high = at(result, "difference", ("together", "loss"), headline)
     said = f"AUC {value:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
     if low > 0:
-        return f"added to the loss it improves the prediction ({said})"
-    if high < 0:
-        return f"added to the loss it spoils the prediction ({said})"
-    return f"added to the loss it changes nothing that could be told from chance ({said})"
+        found = f"added to the loss it improves the classification ({said})"
+    elif high < 0:
+        found = f"added to the loss it spoils the classification ({said})"
+    else:
+        found = f"added to the loss it does not change the classification beyond chance ({said})"
+    value, low, high = at(result, "partial", None, headline)
+    said = f"{value:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    goes = "goes" if low > 0 or high < 0 else "is not seen to go"
+    return f"{found}; at fixed rank of the loss it {goes} with the final loss (rank correlation {said})"
 
 
 def at(
