@@ -49,8 +49,9 @@ class Diagram(Closed):
 class Tangents(Closed):
     """The exponents of the whole network, all of them, over the last steps."""
 
-    align: int = Field(100, ge=0, description="steps before these, in which the frame turns")
-    steps: int = Field(100, ge=1, description="last steps over which growth is averaged")
+    align: int = Field(60, ge=0, description="steps before these, in which the frame turns")
+    steps: int = Field(60, ge=1, description="last steps over which growth is averaged")
+    runs: int = Field(8, ge=1, description="runs at most: the first that saturated")
 
 
 class Settings(AnalysisSettings):
@@ -66,7 +67,7 @@ class Settings(AnalysisSettings):
     horizon: int = Field(20, ge=1, description="steps over which the reduced map follows a run")
     starts: int = Field(200, ge=1, description="random starts of the reduced map at the rate of each run")
     transient: int = Field(
-        9000, ge=0, description="steps of the reduced map before the pattern of a random start"
+        4000, ge=0, description="steps of the reduced map before the pattern of a random start"
     )
     tolerance: float = Field(
         0.005,
@@ -109,8 +110,8 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         start, ``horizon`` steps before the last. ``exponent(seed, index)`` of the reduced map along the logits of the
         network in the window, per step, largest first, with ``sum_rule(seed)``.
 
-        With ``tangents`` also ``network_exponent(seed, direction)`` of all weights by their tangent map, and
-        ``map_exponent(seed, index)`` over the same steps, both largest first.
+        With ``tangents`` also ``network_exponent(seed, direction)`` of all weights by their tangent map, NaN
+        for runs that were left out, and ``map_exponent(seed, index)`` over the same steps, both largest first.
 
         Over the whole course: ``moment_ones(seed, moment)``, ``moment_deviation(seed, moment)``, and
         ``course(seed, moment, side)``, least and largest loss between two moments, NaN where no loss was recorded.

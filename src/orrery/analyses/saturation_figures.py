@@ -22,7 +22,7 @@ ROWS = 5
 """Runs whose losses are drawn: one for each number of units at one and kind of pattern."""
 SHOWN = 300
 """Of the window, the last steps that are drawn."""
-COURSES = 6
+COURSES = 4
 
 
 def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
@@ -105,9 +105,9 @@ def _losses(source: xr.Dataset, suffix: str, of: str) -> Figure:
         rate = float(source["effective_rate"].values[place])
         axes[row, 1].set_title(f"reduced map, effective rate {rate:.4g}", fontsize=style.text_size(7))
         axes[row, 0].set_ylabel("loss")
-        low, high = axes[row, 0].get_ylim()
-        if high - low < 0.1:
-            axes[row, 0].set_ylim(entropy - 0.1, entropy + 0.1)
+        low, high = (pick(pick(values[shown]) for _, values in both) for pick in (min, max))
+        margin = max(0.08 * (high - low), 0.05)
+        axes[row, 0].set_ylim(low - margin, high + margin)
     for ax in axes[-1]:
         ax.set_xlabel("step of the window")
     caption = (
@@ -132,9 +132,10 @@ def _attractors(source: xr.Dataset, settings: Settings, suffix: str, of: str) ->
         np.repeat(rates, flat.shape[1]),
         flat.ravel(),
         linestyle="none",
-        marker=",",
+        marker=".",
+        markersize=1.0,
+        markeredgewidth=0,
         color=style.MUTED,
-        alpha=0.6,
         rasterized=True,
         zorder=1,
     )
@@ -148,6 +149,8 @@ def _attractors(source: xr.Dataset, settings: Settings, suffix: str, of: str) ->
     for group, (label, met) in enumerate((("runs that match", True), ("runs that do not", False))):
         look = style.mark(group)
         places = np.flatnonzero(kept & (same == met))
+        if not len(places):
+            continue
         x = [own[place] + width * _rank(own, kept, int(place)) for place in places]
         ax.vlines(x, ends[places, 0], ends[places, 1], color=look.colour, linewidth=style.line(1.0), zorder=2)
         ax.plot(
@@ -202,6 +205,7 @@ def _following(source: xr.Dataset, suffix: str, of: str) -> Figure:
     for level, words in ((1e-4, "90 % of runs"), (1e-2, "all runs")):
         ax.axhline(level, color=style.MUTED, linewidth=style.line(0.7), linestyle="--")
         ax.text(0, level * 1.3, words, fontsize=style.text_size(6.5), color=style.MUTED)
+    ax.set_xticks(np.unique(np.linspace(0, lags[-1], 5).astype(int)))
     ax.set_xlabel("steps after a common start")
     ax.set_ylabel("|loss of the map − loss of the network|")
     caption = (
@@ -228,7 +232,7 @@ def _course(source: xr.Dataset, suffix: str, of: str) -> Figure:
         look = style.mark(index)
         seed = int(source["seed"].values[place])
         low, high = source["course"].values[place].T
-        axes[0].fill_between(steps, low, high, color=look.colour, alpha=0.35, linewidth=0, step="post")
+        axes[0].fill_between(steps, low, high, color=look.colour, alpha=0.25, linewidth=0, step="post")
         axes[0].step(steps, high, color=look.colour, linewidth=style.line(0.6), where="post")
         axes[1].step(
             steps,
@@ -244,6 +248,8 @@ def _course(source: xr.Dataset, suffix: str, of: str) -> Figure:
     axes[0].set_ylabel("loss")
     axes[1].set_ylabel("units above one half, m")
     axes[1].set_xlabel("step")
+    axes[1].ticklabel_format(style="plain", axis="x")
+    axes[1].yaxis.get_major_locator().set_params(integer=True)
     axes[1].legend(loc="upper left", bbox_to_anchor=(0, -0.35), ncols=6)
     caption = (
         f"Least and largest loss between consecutive ones of {len(steps)} moments (top) and the number of hidden units "

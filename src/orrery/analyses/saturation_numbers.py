@@ -157,11 +157,12 @@ def _following(name: str, source: xr.Dataset) -> Iterator[Number]:
         n=len(errors),
         description=f"largest distance of the two losses over {lag} steps, of all saturated runs",
     )
+    drift = source["sum_drift"].values[counted(source)]
     yield Number(
         f"sum-drift[{name}]",
-        _largest(source["sum_drift"].values[saturated]),
-        n=len(errors),
-        description="largest change of the sum of the logits within the window, saturated runs",
+        _largest(drift),
+        n=len(drift),
+        description="largest change of the sum of the logits within the window, saturated runs of constant m",
     )
 
 
@@ -195,7 +196,8 @@ def _exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
 
 def _beside_the_network(name: str, source: xr.Dataset, kept: np.ndarray) -> Iterator[Number]:
     """The reduced map has as many exponents as classes; all others of the network are zero."""
-    network, of_map = source["network_exponent"].values[kept], source["map_exponent"].values[kept]
+    followed = kept & np.isfinite(source["network_exponent"].values).all(axis=1)
+    network, of_map = source["network_exponent"].values[followed], source["map_exponent"].values[followed]
     among = np.zeros_like(network)
     among[:, : of_map.shape[1]] = of_map
     expected = -np.sort(-among, axis=1)
@@ -219,7 +221,7 @@ def _beside_the_network(name: str, source: xr.Dataset, kept: np.ndarray) -> Iter
         yield Number(
             f"exponent-difference-{words}[{name}]",
             _largest(np.abs(network - expected)[:, columns].ravel()),
-            n=int(kept.sum()),
+            n=int(followed.sum()),
             description=f"distance of {words} exponent of all weights from that of the reduced map with zeros beside "
             "it, the largest over runs",
         )

@@ -59,9 +59,9 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
         coords={"seed": source.seeds},
     )
     if settings.tangents is not None:
-        found = found.assign(_whole(system, weights, source, settings.tangents)).assign(
-            _map_over_the_same(runs, found["effective_rate"].values, settings.tangents)
-        )
+        found = found.assign(
+            _whole(system, weights, source, found["saturated"].values, settings.tangents)
+        ).assign(_map_over_the_same(runs, found["effective_rate"].values, settings.tangents))
     beside = _reduced(runs, found["effective_rate"].values, of.fractions, settings, source.seeds)
     return found.assign({**beside, **_of_the_map(of.fractions, settings)}).assign_attrs(rate=of.rate)
 
@@ -148,25 +148,31 @@ def _attractors(
 
 
 def _whole(
-    system: System, weights: dict[str, np.ndarray], source: Trajectory, chosen: Tangents
+    system: System,
+    weights: dict[str, np.ndarray],
+    source: Trajectory,
+    saturated: np.ndarray,
+    chosen: Tangents,
 ) -> dict[str, tuple]:
     """Exponents of all weights along the recorded states, by QR."""
-    last = next(iter(weights.values())).shape[1] - 1
-    first = last - chosen.align - chosen.steps
-    runs = Runs(tuple(source.seeds), (0,) * len(source.seeds))
-    start = _normal(0, (system.size, system.size), "frame")
-    frame = positive_qr(torch.from_numpy(start).expand(len(source.seeds), -1, -1))[0]
-    logs = torch.zeros((len(source.seeds), system.size), dtype=torch.float64)
-    for place in range(first, last):
-        step = source.steps[place - last - 1]
-        state = {name: torch.from_numpy(values[:, place].copy()) for name, values in weights.items()}
-        moved = push(system, state, system.batch(runs, step), step, frame.transpose(1, 2))
-        frame, factor = positive_qr(moved.transpose(1, 2))
-        if place >= first + chosen.align:
-            logs += log_growth(factor)
-    return {
-        "network_exponent": (("seed", "direction"), -np.sort(-(logs / chosen.steps).numpy(), axis=1)),
-    }
+    rows = np.flatnonzero(saturated)[: chosen.runs]
+    exponents = np.full((len(saturated), system.size), np.nan)
+    if rows.size:
+        last = next(iter(weights.values())).shape[1] - 1
+        first = last - chosen.align - chosen.steps
+        runs = Runs(tuple(source.seeds[row] for row in rows), (0,) * len(rows))
+        start = torch.from_numpy(_normal(0, (system.size, system.size), "frame"))
+        frame = positive_qr(start.expand(len(rows), -1, -1))[0]
+        logs = torch.zeros((len(rows), system.size), dtype=torch.float64)
+        for place in range(first, last):
+            step = source.steps[place - last - 1]
+            state = {name: torch.from_numpy(values[rows, place]) for name, values in weights.items()}
+            moved = push(system, state, system.batch(runs, step), step, frame.transpose(1, 2), together=16)
+            frame, factor = positive_qr(moved.transpose(1, 2))
+            if place >= first + chosen.align:
+                logs += log_growth(factor)
+        exponents[rows] = -np.sort(-(logs / chosen.steps).numpy(), axis=1)
+    return {"network_exponent": (("seed", "direction"), exponents)}
 
 
 def _map_over_the_same(runs: Sequence[Layers], rates: np.ndarray, chosen: Tangents) -> dict[str, tuple]:

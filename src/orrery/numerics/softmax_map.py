@@ -14,6 +14,7 @@ The effective rate may be one number, or one per row of z with a last dimension 
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 def probabilities(logits: Logits) -> Float[np.ndarray, "*rows class"]:
     """softmax z over the last dimension."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+    shifted = np.exp(logits - _over_classes(np.maximum, logits))
+    return np.asarray(shifted / _over_classes(np.add, shifted))
 
 
 def step(logits: Logits, rate: Rate, fractions: Fractions) -> Float[np.ndarray, "*rows class"]:
@@ -39,8 +40,13 @@ def step(logits: Logits, rate: Rate, fractions: Fractions) -> Float[np.ndarray, 
 
 def loss(logits: Logits, fractions: Fractions) -> Float[np.ndarray, "*rows"]:
     """Cross-entropy of f with softmax z, through the log of the sum of exponentials: any size of z will do."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(np.log(np.exp(shifted).sum(axis=-1)) - shifted @ fractions)
+    shifted = logits - _over_classes(np.maximum, logits)
+    return np.asarray(np.log(_over_classes(np.add, np.exp(shifted))[..., 0]) - shifted @ fractions)
+
+
+def _over_classes(combine: np.ufunc, values: np.ndarray) -> np.ndarray:
+    """A ufunc over the last dimension, which is short: class by class, for NumPy is slow along short dimensions."""
+    return np.asarray(reduce(combine, np.moveaxis(values, -1, 0)))[..., None]
 
 
 def iterate(
