@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.workflow.conftest import Laboratory, clone
 
-from .slurm import PLUGIN, Slurm, missing
+from .slurm import PLUGIN, Slurm, missing, submitting
 
 __all__ = ["clone"]
 
@@ -47,8 +47,8 @@ class Submitting(Laboratory):
 
     def environment(self) -> dict[str, str]:
         """Environment with the plugin and the cluster."""
-        found = super().environment()
-        return {**found, **self.slurm.variables, "PYTHONPATH": f"{found['PYTHONPATH']}{os.pathsep}{plugin()}"}
+        require_plugin()
+        return submitting(super().environment(), self.slurm)
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """The command line with the profile of the cluster."""
@@ -72,10 +72,9 @@ class Submitting(Laboratory):
         }
 
 
-def plugin() -> Path:
+def require_plugin() -> None:
     if not (PLUGIN / "snakemake_executor_plugin_slurm").is_dir():
         pytest.skip("Snakemake's plugin for Slurm is not in .venv/slurm; `make dev` puts it there")
-    return PLUGIN
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "munged", "munge")
@@ -192,6 +192,12 @@ def _alive(number: int) -> bool:
     return Path(f"/proc/{number}/stat").exists()
 
 
+def submitting(environment: Mapping[str, str], cluster: Slurm) -> dict[str, str]:
+    """The environment of a command that submits jobs to the cluster: with its addresses, and the plugin."""
+    paths = [environment.get("PYTHONPATH", ""), str(PLUGIN)]
+    return {**environment, **cluster.variables, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 def main() -> int:
     """Run a command with a cluster that lives as long as the command."""
     if len(sys.argv) < 2 or missing():
@@ -199,13 +205,13 @@ def main() -> int:
             f"usage: python -m tests.cluster.slurm COMMAND …; missing programs: {', '.join(missing()) or 'none'}"
         )
         return 2
+    # Who stops this process stops the cluster with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="orrery-slurm-") as folder:
         cluster = Slurm(Path(folder))
         try:
             cluster.start()
-            return subprocess.run(
-                sys.argv[1:], env={**os.environ, **cluster.variables}, check=False
-            ).returncode
+            return subprocess.run(sys.argv[1:], env=submitting(os.environ, cluster), check=False).returncode
         finally:
             cluster.stop()
 

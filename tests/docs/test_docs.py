@@ -21,9 +21,12 @@ RUN = (
     "write-an-analysis",
     "write-a-system",
     "reference-maps",
+    "lyapunov",
     "own-network-and-checkpoints",
     "notebook",
     "data-model",
+    "sharpness",
+    "predicting-outcomes",
     "stability-of-trajectories",
 )
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
@@ -115,16 +118,28 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_third_system_and_third_analysis_run_to_a_report_with_claims(mine: Path) -> None:
-    for study in ("steps", "henon", "strange-attractor", "own-network"):
+    for study in ("steps", "henon", "strange-attractor", "exponents", "stability", "own-network"):
         assert (mine / "results" / study / "report.html").is_file()
-    for study in ("stability", "series"):
+    for study in ("stability", "series", "exponents"):
         claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
         assert {claim["verdict"] for claim in claims} == {"holds"}, claims
-    for study in ("steps", "henon"):
+    for study in ("steps", "henon", "sharpening"):
         claims = json.loads((mine / "results" / study / "claims.json").read_text())["claims"]
-        assert [claim["verdict"] for claim in claims] == ["holds"], claims
-        assert list((mine / "results" / study / "figures").glob("*step-lengths.svg"))
+        assert {claim["verdict"] for claim in claims} == {"holds"}, claims
+        drawn = "sharpness-product" if study == "sharpening" else "step-lengths"
+        assert list((mine / "results" / study / "figures").glob(f"*{drawn}.svg"))
     assert "Hénon" in (mine / "results" / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_outcomes_of_the_page_are_foretold_and_too_few_runs_decide_nothing(mine: Path) -> None:
+    folder = mine / "results" / "foretell"
+    (claim,) = json.loads((folder / "claims.json").read_text())["claims"]
+    assert claim["verdict"] == "undecided", claim
+    published = json.loads((folder / "numbers.json").read_text())["numbers"]
+    names = {one["name"] for one in published["prediction"]}
+    page = PAGES["predicting-outcomes"].read_text(encoding="utf-8")
+    named = {name.replace("[c", "[tanh") for name in re.findall(r"`([a-z-]+\[c[^`]*\])`", page)}
+    assert named - {"auc-angle[tanh]"} <= names, named - names
 
 
 def test_nothing_is_stale_after_the_run(mine: Path) -> None:

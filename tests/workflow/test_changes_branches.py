@@ -25,16 +25,6 @@ print(array_equal(slow.array().values[1::2, 13], late.array().values[1::2, 0]))
 """
 
 
-@holds("config", "a branch of a condition that was added", trained(("late",), *TILES) | LATER)
-@holds("config", "the rate of a branch", trained(("late",), *TILES) | LATER)
-@holds(
-    "config",
-    "more steps of the condition that a branch leaves",
-    trained(("slow",), "block=000,steps=20-30") | SLOW,
-)
-@holds(
-    "config", "the step at which a branch begins, now inside a segment", trained(("late",), *INSIDE) | LATER
-)
 @holds(
     "config",
     "the rate of the condition that a branch leaves, which goes on with it",
@@ -43,6 +33,16 @@ print(array_equal(slow.array().values[1::2, 13], late.array().values[1::2, 0]))
     | SLOW
     | LATER,
 )
+@holds(
+    "config", "the step at which a branch begins, now inside a segment", trained(("late",), *INSIDE) | LATER
+)
+@holds(
+    "config",
+    "more steps of the condition that a branch leaves",
+    trained(("slow",), "block=000,steps=20-30") | SLOW,
+)
+@holds("config", "the rate of a branch", trained(("late",), *TILES) | LATER)
+@holds("config", "a branch of a condition that was added", trained(("late",), *TILES) | LATER)
 def test_branches(lab: Any) -> None:
     lab.replace(TINY, "analyses:\n", LATE + "analyses:\n")
     lab.settles(trained(("late",), *TILES) | LATER)

@@ -46,7 +46,8 @@ class Context:
         condition: its name.
         axes: its place on the axes of a grid, e.g. ``{"width": 40}``; of a named condition what it says itself.
         workers: threads that the analysis may use; results must not depend on it.
-        system: builds the system of the condition, for analyses that iterate or differentiate it.
+        system: builds the system of the condition, for analyses that iterate or differentiate it; with
+            ``dtype="float64"`` in that precision, whatever the training had.
         replay: opens the runs of the condition for being iterated again from their checkpoints, bit for bit, one
             :class:`Replayed` for each set of runs that were trained together. Of a module with ``REPLAYS = True``.
     """
@@ -54,7 +55,7 @@ class Context:
     condition: str
     axes: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 1
-    system: Callable[[], System] | None = None
+    system: Callable[..., System] | None = None
     replay: Callable[[], Sequence[Replayed]] | None = None
 
 

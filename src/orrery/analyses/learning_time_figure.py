@@ -60,6 +60,8 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
         lower.set_xscale("log")
     if np.isfinite(medians).any() and np.nanmax(medians) > 30 * max(np.nanmin(medians), 1):
         upper.set_yscale("log")
+    if not np.isfinite(medians).any() and not shares.any():
+        upper.set_ylim(0, first.attrs["last"])
     caption = (
         f"First step at which {words} is {settings.threshold:g} or {'more' if sign == '≥' else 'less'}: "
         "rings are seeds, the line joins medians over seeds (those that did not learn within "

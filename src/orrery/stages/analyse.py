@@ -28,7 +28,8 @@ def _analyse_one(payload: Mapping[str, Any], name: str, described: Mapping[str, 
     from orrery.config import extensions
 
     module = extensions.load("analyses", described["settings"]["method"])
-    settings = module.Settings.model_validate(described["settings"])
+    # What is read is kept apart in the spec, where its own spec stands for its name.
+    settings = module.Settings.model_validate({**described["settings"], "of": described["of"]})
     manifests = payload["inputs"][name]
     source = (
         open_trajectory(manifests, described, payload["bytes_of"])

@@ -101,13 +101,14 @@ def computing(payload: Mapping[str, Any], resources: Any, here: bool = False) ->
     )
 
 
-def build_system(condition: Mapping[str, Any], dataset: Path | None) -> Any:
-    """Build the system of a condition on the CPU, for an analysis that asks for it."""
+def build_system(condition: Mapping[str, Any], dataset: Path | None, dtype: str | None = None) -> Any:
+    """Build the system of a condition on the CPU, for an analysis that asks for it; ``dtype`` as in the study."""
     import torch
 
+    from orrery.training.build import DTYPES
     from orrery.training.build import build_system as build
 
-    return build(condition, dataset, torch.device("cpu"))
+    return build(condition, dataset, torch.device("cpu"), DTYPES[dtype] if dtype else None)
 
 
 def open_replay(condition: Mapping[str, Any], dataset: Path | None, folders: Sequence[Any]) -> Any:

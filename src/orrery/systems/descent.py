@@ -51,6 +51,7 @@ def descent_system(
     dtype: torch.dtype,
     device: torch.device,
     streams: Streams,
+    edge: Callable[[float], float] | None = None,
 ) -> System:
     """The system of one descent map.
 
@@ -61,6 +62,7 @@ def descent_system(
         primal: takes the variable to x, where the objective is evaluated.
         dtype, device: of the state.
         streams: the stream ``init`` chooses the grid point.
+        edge: rate to the edge of stability inside the box, for maps that follow the gradient of the loss.
     """
     function = OBJECTIVES[settings.objective]
 
@@ -74,6 +76,9 @@ def descent_system(
     def loss(state: State) -> torch.Tensor:
         return function.total(primal(state[name]))
 
+    def gradient(state: State, batch: Batch, t: int) -> State:
+        return dict(torch.func.grad(lambda at: loss(at).sum())(state))
+
     def advance(state: State, batch: Batch, t: int) -> tuple[State, Byproducts]:
         return {name: update(state[name], function, settings.rate, settings.lower)}, {"loss": loss(state)}
 
@@ -84,4 +89,7 @@ def descent_system(
         advance=advance,
         metrics={"objective": loss},
         clock=lambda t: None,
+        gradient=gradient,
+        whole=dict,
+        edge=None if edge is None else lambda t: edge(settings.rate),
     )

@@ -28,5 +28,12 @@ def build(
     from orrery.systems.descent import descent_system, dual_descent
 
     return descent_system(
-        dual_descent, settings, name="u", primal=torch.exp, dtype=dtype, device=device, streams=streams
+        dual_descent,
+        settings,
+        name="u",
+        primal=torch.exp,
+        dtype=dtype,
+        device=device,
+        streams=streams,
+        edge=lambda rate: 2 / rate,
     )

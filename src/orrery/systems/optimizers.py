@@ -34,11 +34,14 @@ class Optimizer:
         update: weights, gradient, buffers, rate and the 0-based step ``t`` to new weights and buffers. The step count
             of bias corrections is ``t + 1``.
         steady: whether ``update`` is the same at every step but for what it is given.
+        edge: rate to the eigenvalue of the Hessian of the loss above which the fixed point of a quadratic loss is
+            unstable; ``None`` for methods that scale each weight by its own history.
     """
 
     buffers: tuple[tuple[str, str], ...]
     update: Update
     steady: bool = False
+    edge: Callable[[float], float] | None = None
 
 
 def optimizer_of(settings: AnyOptimizer) -> Optimizer:
@@ -73,7 +76,7 @@ def _sgd(decay: float) -> Optimizer:
     ) -> tuple[torch.Tensor, Buffers]:
         return gradient.added_to(weights, 1 - rate * decay if decay else 1, -rate), ()
 
-    return Optimizer((), update, steady=True)
+    return Optimizer((), update, steady=True, edge=lambda rate: 2 / rate - decay)
 
 
 def _momentum(momentum: float, decay: float, nesterov: bool) -> Optimizer:
@@ -91,7 +94,12 @@ def _momentum(momentum: float, decay: float, nesterov: bool) -> Optimizer:
             velocity = gradient.added_to(velocity, momentum, 1.0)
         return _moved(weights, velocity, rate), (velocity,)
 
-    return Optimizer((("momentum", "momentum"),), update, steady=True)
+    # A root of the characteristic polynomial at an eigenvalue h leaves the unit circle at -1: Cohen et al., Gradient
+    # descent on neural networks typically occurs at the edge of stability, arXiv 2103.00065, appendix on momentum.
+    reach = (1 + momentum) / (1 + 2 * momentum) if nesterov else 1 + momentum
+    return Optimizer(
+        (("momentum", "momentum"),), update, steady=True, edge=lambda rate: 2 * reach / rate - decay
+    )
 
 
 def _adam(settings: Adaptive, decoupled: bool) -> Optimizer:

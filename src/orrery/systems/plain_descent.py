@@ -26,5 +26,12 @@ def build(
     from orrery.systems.descent import descent_system, plain_descent
 
     return descent_system(
-        plain_descent, settings, name="x", primal=lambda x: x, dtype=dtype, device=device, streams=streams
+        plain_descent,
+        settings,
+        name="x",
+        primal=lambda x: x,
+        dtype=dtype,
+        device=device,
+        streams=streams,
+        edge=lambda rate: 2 / rate,
     )

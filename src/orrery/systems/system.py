@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Batch = dict[str, Shaped[torch.Tensor, "group ..."]]
     Byproducts = dict[str, Float[torch.Tensor, " run"]]
 
+MOVED = ("weight", "bias", "variable")
+"""Roles of what a loss is minimised over; what an optimizer or a network carries along is not among them."""
 ROLES = ("weight", "bias", "momentum", "second-moment", "statistic", "variable", "flag")
 
 
@@ -90,6 +92,12 @@ class System:
         clock: what ``t`` itself, beside the batch, brings into ``advance``: at two steps of equal values the same
             state and batch give the same. ``None`` where that is not known. It lets a GPU replay a step.
         differentiable: whether ``advance`` has a derivative almost everywhere.
+        gradient: state, batch and ``t`` to the gradient of the batch loss: a tensor ``(run, *shape)`` for every
+            component of the roles :data:`MOVED`. Pure, and open to ``torch.func.jvp`` and ``vmap``. ``None`` where the
+            system minimises nothing.
+        whole: all training samples as one batch, shared by all runs; the loss on it does not depend on ``t``.
+        edge: the edge of stability at the rate of step ``t``: the eigenvalue of the Hessian of the loss above which
+            a minimum is left. ``None`` where no such number is known.
     """
 
     components: tuple[Component, ...]
@@ -103,6 +111,9 @@ class System:
     byproducts: tuple[str, ...] = ("loss",)
     clock: Callable[[int], Hashable] | None = None
     differentiable: bool = True
+    gradient: Callable[[State, Batch, int], State] | None = None
+    whole: Callable[[], Batch] | None = None
+    edge: Callable[[int], float] | None = None
 
     def step(self, state: State, batch: Batch, t: int) -> State:
         """The map itself: the state after step ``t``."""

@@ -99,6 +99,12 @@ def network_system(
     chosen = torch.from_numpy(streams.generator("probe", 0, "samples").permutation(len(probe.inputs))[:shown])
     fixed = probe.inputs[chosen.to(device)]
 
+    def gradient(state: State, batch: Batch, t: int) -> State:
+        found = network.differentiate(state, batch, t)[1]
+        return {name: slope.dense() for name, slope in found.items()}
+
+    stable = optimizer.edge
+
     def outputs(state: State) -> torch.Tensor:
         return loss.outputs(network.predict(state, fixed), axis=1).transpose(1, 2)
 
@@ -107,6 +113,9 @@ def network_system(
         initial=_initial(settings, network, carried, dtype, device, streams),
         batch=_batches(settings, samples, device, streams),
         advance=advance,
+        gradient=gradient,
+        whole=lambda: _all_of(samples),
+        edge=None if stable is None else lambda t: stable(rate * schedule_factor(settings.schedule, t)),
         observables={"outputs": ((shown, samples.outputs), outputs)},
         metrics=evaluation.metrics(),
         # A module of anybody's may do with the step what it likes.
@@ -150,12 +159,16 @@ def _initial(
     return initial
 
 
+def _all_of(samples: Samples) -> Batch:
+    return {"inputs": samples.train.inputs[None], "targets": samples.train.targets[None]}
+
+
 def _batches(
     settings: Settings, samples: Samples, device: torch.device, streams: Streams
 ) -> Callable[[Runs, int], Batch]:
     train = samples.train
     indices = SampleIndices(settings.batches, len(train.inputs), streams, device)
-    whole = {"inputs": train.inputs[None], "targets": train.targets[None]}
+    whole = _all_of(samples)
     grouped: dict[Runs, Groups] = {}
 
     def batch(runs: Runs, t: int) -> Batch:

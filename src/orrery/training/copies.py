@@ -11,13 +11,10 @@ import torch
 
 from orrery.config.errors import OrreryError, nearest
 from orrery.numerics.streams import Streams
-from orrery.systems.system import Component, Runs
+from orrery.systems.system import MOVED, Component, Runs
 
 if TYPE_CHECKING:
     from orrery.systems.system import State
-
-# What the patterns of the settings choose from: what an optimizer or a network carries along is never perturbed.
-PERTURBED_ROLES = ("weight", "bias", "variable")
 
 
 def perturb_copies(
@@ -43,7 +40,7 @@ def perturb_copies(
     """
     if not any(runs.copies):
         return state
-    names = [component for component in components if component.role in PERTURBED_ROLES]
+    names = [component for component in components if component.role in MOVED]
     patterns = list(settings.get("tensors") or ["*"])
     for pattern in patterns:
         if not any(fnmatchcase(component.name, pattern) for component in names):
