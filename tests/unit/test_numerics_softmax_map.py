@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from orrery.numerics import softmax_map
+from orrery.systems.system import Runs
+from orrery.training.build import build_system
 
 FRACTIONS = np.array([39, 40, 41]) / 120
 
@@ -83,3 +86,18 @@ def test_periods() -> None:
         [np.zeros(120), time % 3, np.where(time % 6 < 5, time % 3, 2.1), np.sin(time), time % 40]
     )
     assert softmax_map.periods(series, 32, 1e-6).tolist() == [1, 3, 6, 0, 0]
+
+
+def test_it_is_the_map_that_is_a_system() -> None:
+    condition = {
+        "system": {"kind": "softmax-map", "effective_rate": 15.0, "fractions": [39, 40, 41]},
+        "training": {"dtype": "float64"},
+    }
+    system = build_system(condition, None, torch.device("cpu"))
+    runs = Runs((0, 1, 2), (0, 0, 0))
+    state = system.initial(runs)
+    for step in range(10):
+        logits = state["logits"].numpy()
+        state, found = system.advance(state, system.batch(runs, step), step)
+        assert softmax_map.step(logits, 15.0, FRACTIONS) == pytest.approx(state["logits"].numpy(), abs=1e-12)
+        assert softmax_map.loss(logits, FRACTIONS) == pytest.approx(found["loss"].numpy(), abs=1e-12)
