@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,8 @@ from tests.unit.tangent_examples import henon, linear, map_system, run_of
 
 from orrery.analyses.lyapunov import Settings, numbers, plot
 from orrery.analyses.lyapunov_figures import axis_of
-from orrery.config.errors import OrreryError
+from orrery.config.errors import ConfigError, OrreryError
+from orrery.config.loading import load_study, load_workflow
 from orrery.systems.system import Component, System
 
 
@@ -237,3 +239,47 @@ def test_roles_of_start_vectors() -> None:
     momentum = run_of(two_parts("momentum"), last=1, exponents=1, frame=["weight"])
     assert np.allclose(momentum["vector_growth"], math.log(0.5), atol=1e-14)
     assert np.allclose(momentum["finite_time"], math.log(math.hypot(0.5, 0.3)), atol=1e-14)
+
+
+STUDY = """\
+title: Hénon
+system: {kind: reference-map, map: {kind: henon}}
+training: {steps: 100, seeds: 2, dtype: float64}
+record: {state: all}
+conditions:
+  grid:
+    axes:
+      a: {values: [1.2, 1.4], sets: system.map.a}
+analyses:
+  exponents: {method: lyapunov, exponents: all, window: [0, 90]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("90", "900", "10: analyses.exponents.window: ends at step 900, but training.steps is 100"),
+        (
+            "dtype: float64",
+            "dtype: float32",
+            "10: analyses.exponents.method: 'lyapunov' follows tangents in double precision; write training: "
+            "{dtype: float64}, not float32",
+        ),
+        ("90]", "90], of: other", "analyses.exponents.of: 'other' is not allowed; allowed are trajectory"),
+        ("90]", "90], horizons: [200]", "horizons: 200 is longer than the window of 90 steps, [0, 90]"),
+    ],
+)
+def test_a_study_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("studies: [henon]\n")
+    Path("studies").mkdir()
+    Path("studies/henon.yaml").write_text(STUDY)
+    workflow = load_workflow("config.yaml")
+    assert len(load_study(Path("studies/henon.yaml"), workflow).conditions) == 2
+    Path("studies/henon.yaml").write_text(STUDY.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        load_study(Path("studies/henon.yaml"), workflow)
+    told = str(caught.value).splitlines()
+    assert sum(sentence in line for line in told) == 1, told

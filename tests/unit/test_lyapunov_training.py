@@ -11,6 +11,7 @@ from tests.unit.regression_examples import after, cycle, regression, started_at
 from tests.unit.tangent_examples import Orbit, map_system, run_of
 from tests.unit.test_systems_network import make
 
+from orrery.analyses import lyapunov_covariant
 from orrery.analyses.lyapunov_tangents import Followed, marks
 from orrery.config.errors import OrreryError
 from orrery.numerics.tangent_frames import log_growth
@@ -274,14 +275,34 @@ def test_a_symmetry_of_soft_max_is_an_exact_zero() -> None:
         state = system.step(state, system.batch(runs, t), t)
 
 
-def test_covariant_vectors_in_a_transient_of_training() -> None:
+def test_covariant_vectors_in_a_transient_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     system = regression(0.3, factor=2.0)
-    found = run_of(
-        system, (0, 1), last=300, moments=30, horizons=[1], covariant={"transient": 60, "forward": 40}
-    )
+    settings = {"last": 200, "moments": 20, "horizons": [1], "covariant": {"transient": 60, "forward": 40}}
+    whole = Orbit(system, Runs.product((0, 1)))
+    found = run_of(system, (0, 1), orbits=[whole], **settings)
     assert found["covariance_residual"].max() < 1e-10
     assert (found["covariant_kept"] == system.size).all()
-    seen = found["angle"].values
-    valid = (found["moment_step"].values >= 40) & (found["moment_step"].values <= 240)
+    seen = found["splitting"].values
+    valid = (found["moment_step"].values >= 40) & (found["moment_step"].values <= 140)
     assert np.isnan(seen[:, ~valid]).all()
-    assert found.attrs["covariant_window"] == [40, 240]
+    assert np.isfinite(seen[:, valid]).all()
+    assert found.attrs["covariant_window"] == [40, 140]
+    # A little memory at a time: the window is gone through again in stretches, to the same end.
+    monkeypatch.setattr(lyapunov_covariant, "STRETCH", 2 * system.size**2 * 8 * 25)
+    parted = Orbit(system, Runs.product((0, 1)))
+    again = run_of(system, (0, 1), orbits=[parted], **settings)
+    stretches = [asked for asked in parted.asked if asked not in whole.asked]
+    assert stretches == [(165, 190), (140, 165), (115, 140), (90, 115), (65, 90), (40, 65)]
+    for name in found.data_vars:
+        assert np.allclose(found[name], again[name], atol=1e-9, equal_nan=True), name
+
+
+def test_growth_of_covariant_vectors_is_that_of_the_frame_over_a_long_window() -> None:
+    # Both differ by what happens at the ends, over however many steps.
+    system = regression(0.3, factor=2.0, hidden=1)
+    short, long = (
+        run_of(system, (0, 2), last=last, moments=4, horizons=[1], covariant={"transient": 100})
+        for last in (300, 1_800)
+    )
+    assert long["growth_difference"].max() < 0.25 * short["growth_difference"].max()
+    assert long["growth_difference"].max() < 1e-3

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import subspace_angles
 
-from orrery.numerics.covariant_vectors import angles, backward, groups, least_angle, lost, restricted
+from orrery.numerics.covariant_vectors import angles, backward, groups, least_angles, lost, restricted
 from orrery.numerics.tangent_frames import positive_qr
 
 
@@ -67,11 +68,20 @@ def test_groups_are_chains_of_close_exponents_in_any_order() -> None:
 
 def test_spans_are_compared_by_their_least_angle() -> None:
     plane = np.array([[1.0, 0.3, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-    assert least_angle(plane, [0, 1], [2]) == pytest.approx(90)
     tilted = plane.copy()
     tilted[:, 2] = [0.0, math.sin(0.3), math.cos(0.3), 0.0]
-    assert least_angle(tilted, [0, 1], [2]) == pytest.approx(math.degrees(math.pi / 2 - 0.3))
-    assert math.isnan(least_angle(np.full((4, 3), np.nan), [0], [1]))
+    broken = np.full((4, 3), np.nan)
+    found = least_angles(np.stack([plane, tilted, broken]), [0, 1], [2])
+    assert found[:2] == pytest.approx([90, math.degrees(math.pi / 2 - 0.3)])
+    assert math.isnan(found[2])
+    drawn = np.random.default_rng(0).standard_normal((5, 7, 5))
+    for one, other in (([0, 1], [3, 4]), ([0], [2, 3, 4]), ([0, 1, 2], [4])):
+        expected = [np.rad2deg(subspace_angles(each[:, one], each[:, other]).min()) for each in drawn]
+        assert least_angles(drawn, one, other) == pytest.approx(expected, rel=1e-9)
+    # Two spans that nearly share a line: the angle is that between the line and its neighbour.
+    small = np.eye(4)[None, :, :3].copy()
+    small[0, :, 2] = [math.cos(1e-9), 0, math.sin(1e-9), 0]
+    assert least_angles(small, [0, 1], [2]) == pytest.approx([math.degrees(1e-9)], rel=1e-6)
 
 
 def test_a_direction_that_a_step_wipes_out_is_left_out() -> None:
@@ -82,4 +92,4 @@ def test_a_direction_that_a_step_wipes_out_is_left_out() -> None:
     smaller, _ = backward(torch.eye(2, dtype=torch.float64)[None], factor[:, :2, :2])
     assert torch.equal(vectors[:, :2, :2], smaller)
     # Strong contraction alone loses nothing.
-    assert not lost(torch.diag(torch.tensor([1.0, 1e-200]).double())[None]).any()
+    assert not lost(torch.diag(torch.tensor([1.0, 1e-200], dtype=torch.float64))[None]).any()

@@ -15,11 +15,11 @@ import torch
 
 from orrery.analyses.lyapunov import Covariant, transients
 from orrery.analyses.lyapunov_tangents import Followed, Mark, carry_by
-from orrery.numerics.covariant_vectors import angles, backward, groups, least_angle, lost, restricted
+from orrery.numerics.covariant_vectors import angles, backward, groups, least_angles, lost, restricted
 from orrery.numerics.tangent_frames import log_growth
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Shaped
+    from jaxtyping import Float, Int, Shaped
 
     from orrery.systems.system import State
 
@@ -40,11 +40,11 @@ class Backward:
         first, last: steps of the window.
         moments: steps at which angles are kept.
         scales: in which components are measured.
-        stretch: bytes of factors that are kept at a time.
     """
 
     DIMS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "angle": ("moment", "pair"),
+        "splitting": ("moment",),
         "least_angle": ("pair",),
         "covariant_exponent": ("index",),
         "growth_difference": (),
@@ -61,7 +61,6 @@ class Backward:
         last: int,
         moments: Collection[int],
         scales: Float[torch.Tensor, "run component"] | None,
-        stretch: int = STRETCH,
     ) -> None:
         self._followed, self._settings, self._scales = followed, settings, scales
         before, after = transients(settings)
@@ -70,7 +69,6 @@ class Backward:
         valid = [step for step in self._moments if self._begin <= step < self._end]
         spread = np.unique(np.linspace(0, len(valid) - 1, min(settings.checks, len(valid))).astype(int))
         self._checked = {valid[place] for place in spread} if valid else set()
-        self._stretch = stretch
         self._starts: list[tuple[int, torch.Tensor]] = []
         self._factors: list[tuple[int, torch.Tensor]] = []
         self._states: dict[int, tuple[State, torch.Tensor]] = {}
@@ -95,7 +93,7 @@ class Backward:
         self._factors.append((mark.step, factor))
         gone = lost(factor)
         self._gone = gone if self._gone is None else self._gone | gone
-        if len(self._factors) * factor.numel() * factor.element_size() >= self._stretch and (
+        if len(self._factors) * factor.numel() * factor.element_size() >= STRETCH and (
             mark.step < self._last
         ):
             self._starts.append((mark.step, mark.frame))
@@ -111,6 +109,7 @@ class Backward:
             exponents: of the runs, to tell which vectors are unique.
 
         Returns:
+            ``splitting``, the least angle between the span of the first group of vectors and that of all others;
             ``angle`` in degrees, between the spans of groups where exponents are close, NaN outside the window and
             within a group; ``least_angle`` over all steps, of single vectors only; ``covariant_exponent``, the mean
             growth of each vector; ``growth_difference``, the largest difference of these from the QR over the same
@@ -128,10 +127,8 @@ class Backward:
         pairs = list(combinations(range(leading), 2))
         tolerance = self._settings.together or ALIGNED / max(self._settings.transient, 1)
         grouped = np.array([groups(row, tolerance) for row in exponents]).reshape(exponents.shape)
-        seen = _reach(grouped, leading)
-        walk = _Walk(
-            pairs, self._begin, self._end, {step for step in self._moments if step < self._last}, seen
-        )
+        moments = {step for step in self._moments if step < self._last}
+        walk = _Walk(pairs, self._begin, self._end, moments)
         vectors = torch.eye(directions, dtype=torch.float64).expand(len(gone), -1, -1)
         at_checks = {self._last: vectors}
         for earlier, later, factor in self._links(along):
@@ -145,6 +142,7 @@ class Backward:
         alone = np.stack([[_alone(row, pair) for row in grouped] for pair in pairs], axis=1)
         return {
             "angle": np.where(hidden[:, None, :], np.nan, walk.angles(self._moments, grouped)),
+            "splitting": walk.splitting(self._moments, grouped, kept.numpy()),
             "least_angle": np.where(hidden | ~alone, np.nan, walk.least.numpy()),
             "covariant_exponent": torch.where(outside, torch.nan, walk.grown / steps).numpy(),
             "growth_difference": torch.where(outside, 0.0, difference).amax(dim=1).numpy(),
@@ -186,11 +184,9 @@ class Backward:
 class _Walk:
     """What is noted of the vectors on the way back."""
 
-    def __init__(
-        self, pairs: list[tuple[int, int]], begin: int, end: int, moments: Collection[int], seen: int
-    ) -> None:
+    def __init__(self, pairs: list[tuple[int, int]], begin: int, end: int, moments: Collection[int]) -> None:
         self._pairs, self._begin, self._end = pairs, begin, end
-        self._moments, self._seen = moments, seen
+        self._moments = moments
         self._shown: dict[int, torch.Tensor] = {}
         self.least = self.grown = self.stretched = torch.zeros(())
 
@@ -206,39 +202,56 @@ class _Walk:
             # Beyond the first, the least so far.
             self.least = now if self.least.ndim == 0 else torch.minimum(self.least, now)
             if earlier in self._moments:
-                self._shown[earlier] = vectors[:, : self._seen, : self._seen].clone()
+                self._shown[earlier] = vectors
 
     def _of_pairs(self, vectors: torch.Tensor) -> torch.Tensor:
         leading = self._pairs[-1][1] + 1
         every = angles(vectors[:, :leading, :leading])
         return torch.stack([every[:, one, other] for one, other in self._pairs], dim=1)
 
-    def angles(self, moments: list[int], grouped: np.ndarray) -> np.ndarray:
-        """Angles (run, moment, pair) of single vectors, and of spans where exponents are close."""
+    def angles(
+        self, moments: list[int], grouped: Int[np.ndarray, "run index"]
+    ) -> Float[np.ndarray, "run moment pair"]:
+        """Angles of single vectors, and of the spans of groups where exponents are close."""
+        places, vectors = self._stored(moments)
         found = np.full((len(grouped), len(moments), len(self._pairs)), np.nan)
-        for place, step in enumerate(moments):
-            if step not in self._shown:
-                continue
-            vectors = self._shown[step]
-            found[:, place] = self._of_pairs(vectors).numpy()
-            for run, row in enumerate(grouped):
-                for number, (one, other) in enumerate(self._pairs):
-                    if row[one] == row[other]:
-                        found[run, place, number] = np.nan
-                    elif not _alone(row, (one, other)):
-                        spans = [np.flatnonzero(row == row[index]).tolist() for index in (one, other)]
-                        found[run, place, number] = least_angle(vectors[run].numpy(), *spans)
+        for place in places:
+            found[:, place] = self._of_pairs(self._shown[moments[place]]).numpy()
+        for run, row in enumerate(grouped):
+            # All pairs from the same two groups have the same angle.
+            known: dict[tuple[int, int], np.ndarray] = {}
+            for number, (one, other) in enumerate(self._pairs):
+                both = (int(row[one]), int(row[other]))
+                if both[0] == both[1]:
+                    found[run, :, number] = np.nan
+                elif not _alone(row, (one, other)):
+                    if both not in known:
+                        spans = [np.flatnonzero(row == group).tolist() for group in both]
+                        known[both] = least_angles(vectors[run], *spans)
+                    found[run, places, number] = known[both]
         return found
+
+    def splitting(
+        self, moments: list[int], grouped: Int[np.ndarray, "run index"], kept: Int[np.ndarray, " run"]
+    ) -> Float[np.ndarray, "run moment"]:
+        """Least angles between the first group and all others; NaN where there are no others."""
+        places, vectors = self._stored(moments)
+        found = np.full((len(grouped), len(moments)), np.nan)
+        for run, (row, many) in enumerate(zip(grouped, kept, strict=True)):
+            first = [index for index in range(many) if row[index] == row[0]]
+            others = [index for index in range(many) if row[index] != row[0]]
+            if first and others:
+                found[run, places] = least_angles(vectors[run], first, others)
+        return found
+
+    def _stored(self, moments: list[int]) -> tuple[list[int], np.ndarray]:
+        """Places of the moments that lie in the window, and vectors (run, moment, direction, column) there."""
+        places = [place for place, step in enumerate(moments) if step in self._shown]
+        if not places:
+            return places, np.zeros((len(self.least), 0, 1, 1))
+        return places, torch.stack([self._shown[moments[place]] for place in places], dim=1).numpy()
 
 
 def _alone(grouped: np.ndarray, pair: tuple[int, int]) -> bool:
     """Whether no other exponent is close to either of a pair."""
     return all(int((grouped == grouped[index]).sum()) == 1 for index in pair)
-
-
-def _reach(grouped: np.ndarray, leading: int) -> int:
-    """How many leading directions hold all groups that the first ``leading`` ones are of."""
-    found = leading
-    for row in grouped:
-        found = max(found, int(np.flatnonzero(np.isin(row, row[:leading])).max(initial=0)) + 1)
-    return found

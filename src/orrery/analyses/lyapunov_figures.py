@@ -63,14 +63,16 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
             known = np.isfinite(values).any(axis=0)
             if not known.any():
                 continue
-            lost = source["diverged"].values.astype(bool) | ~np.isfinite(values[:, known]).all(axis=1)
+            lost = source["diverged"].values.astype(bool)
+            # A direction that is lost entirely has no curve.
+            drawn = lost | np.isfinite(values[:, known]).all(axis=1)
             panels.curves_of_runs(
                 ax,
                 steps[known],
-                values[:, known],
+                values[drawn][:, known],
                 f"λ{_subscript(index)}",
                 index=index,
-                diverged=lost,
+                diverged=lost[drawn],
             )
             tables += [
                 pd.DataFrame(
@@ -248,17 +250,18 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
     for ax, name in zip(axes, names, strict=False):
         source = sources[name]
         steps = source["moment_step"].values
+        drawn = {"first group, others": source["splitting"].values}
         for place, (one, other) in enumerate(source.attrs["pairs"]):
-            if other >= NAMED_VECTORS:
-                continue
-            values = source["angle"].values[:, :, place]
+            if other < NAMED_VECTORS and source.sizes["index"] > 2:
+                drawn[f"{one}, {other}"] = source["angle"].values[:, :, place]
+        for number, (label, values) in enumerate(drawn.items()):
             seen = np.isfinite(values).any(axis=0)
             tables += [
                 pd.DataFrame(
                     {
                         "condition": name,
                         "seed": int(seed),
-                        "pair": f"{one}-{other}",
+                        "between": label,
                         "step": steps[seen],
                         "angle": row,
                     }
@@ -267,15 +270,8 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
             ]
             if not seen.any():
                 continue
-            drawn = values[:, seen]
-            panels.curves_of_runs(
-                ax,
-                steps[seen],
-                drawn,
-                f"{one}, {other}",
-                index=place,
-                diverged=~np.isfinite(drawn).all(axis=1),
-            )
+            whole = values[np.isfinite(values[:, seen]).all(axis=1)][:, seen]
+            panels.curves_of_runs(ax, steps[seen], whole, label, index=number)
         ax.set_ylim(0, 92)
         ax.set_yticks((0, 30, 60, 90))
         ax.set_title(name)
@@ -283,9 +279,10 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
         ax.set_ylabel("angle (degrees)")
         ax.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=3)
     caption = (
-        "Angles between leading covariant vectors, numbered in the order of the QR; where exponents are close, "
-        "between the spaces that their vectors span. Thin lines are seeds, thick lines medians over seeds, bands reach "
-        "from the 25th to the 75th percentile. Vectors of symmetric tangent maps at rest are orthogonal."
+        "Least angles between the space of the first group of close exponents and that of all others, and angles "
+        "between leading covariant vectors where their exponents are not close, numbered in the order of the QR. Thin "
+        "lines are seeds, thick lines medians over seeds, bands reach from the 25th to the 75th percentile. "
+        "Vectors of symmetric tangent maps at rest are orthogonal."
     )
     return Figure(
         "angles", "Angles of covariant vectors", caption, figure, pd.concat(tables, ignore_index=True)

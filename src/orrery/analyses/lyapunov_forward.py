@@ -47,7 +47,7 @@ class Forward:
         self._horizons, self._moments = horizons, set(moments)
         self._scales = scales
         components = followed.system.components
-        self._weights = places(components, WEIGHTS) or list(range(followed.system.size))
+        self._weights = torch.tensor(places(components, WEIGHTS) or range(followed.system.size))
         self._seconds = places(components, ("second-moment",))
         self._kept: dict[str, list[torch.Tensor]] = {}
         self._product: GradedProduct | None = None

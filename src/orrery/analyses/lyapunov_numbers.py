@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.stats
+from jaxtyping import Bool, Float
 
 from orrery.analyses.api import Number
 from orrery.config.errors import OrreryError
@@ -49,7 +50,7 @@ def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Numbe
     return found
 
 
-def mean_over_seeds(values: np.ndarray) -> tuple[float, tuple[float, float] | None, int]:
+def mean_over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, tuple[float, float] | None, int]:
     """Mean of the finite values, its 95 % bootstrap interval (``None`` for one seed), and how many these are."""
     finite = values[np.isfinite(values)]
     n = len(finite)
@@ -59,7 +60,7 @@ def mean_over_seeds(values: np.ndarray) -> tuple[float, tuple[float, float] | No
     return float(finite.mean()), interval(resampled_mean(finite, counts)) if n > 1 else None, n
 
 
-def share_over_seeds(flags: np.ndarray) -> tuple[float, tuple[float, float] | None, int]:
+def share_over_seeds(flags: Bool[np.ndarray, " seed"]) -> tuple[float, tuple[float, float] | None, int]:
     """Share of the flags that are set, with Wilson's 95 % interval, which is honest near 0 and 1 too."""
     n = len(flags)
     if not n:
@@ -94,11 +95,7 @@ def _exponents(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Nu
             source["convergence"].values[:, index],
             f"difference between the two halves of the averaged steps, exponent {index}",
         )
-    yield _share(
-        f"positive-share[{name}]",
-        np.where(np.isnan(exponents[:, 0]), np.nan, ordered[:, 0]),
-        "share of seeds whose largest exponent is positive",
-    )
+    yield _share(f"positive-share[{name}]", exponents[:, 0], "share of seeds with exponent 0 above zero")
     if exponents.shape[1] == source.attrs["components"]:
         yield _mean(f"sum[{name}]", exponents.sum(axis=1), "sum of all exponents")
 
@@ -172,18 +169,14 @@ def _covariant(name: str, source: xr.Dataset) -> Iterator[Number]:
         n=source.sizes["seed"],
         description="leading covariant vectors before a direction that one step wipes out, fewest over seeds",
     )
+    yield from _angles(
+        "splitting", name, source["splitting"].values, "least angle between the first group and the others"
+    )
     for place, (one, other) in enumerate(source.attrs["pairs"]):
         if other >= NAMED_VECTORS:
             continue
-        seen = source["angle"].values[:, :, place]
-        seen = seen[:, np.isfinite(seen).any(axis=0)]
-        whole = seen[np.isfinite(seen).all(axis=1)] if seen.size else seen
         key, words = f"{name},pair={one}-{other}", f"angle between covariant vectors {one} and {other}"
-        for kind, values in (
-            ("mean", whole.mean(axis=1) if whole.size else np.zeros(0)),
-            ("median", np.median(whole, axis=1) if whole.size else np.zeros(0)),
-        ):
-            yield _mean(f"angle-{kind}[{key}]", values, f"{words}, {kind} over moments", unit="degrees")
+        yield from _angles("angle", key, source["angle"].values[:, :, place], words)
         least = source["least_angle"].values[:, place]
         least = least[np.isfinite(least)]
         yield Number(
@@ -193,3 +186,15 @@ def _covariant(name: str, source: xr.Dataset) -> Iterator[Number]:
             unit="degrees",
             description=f"{words}, least over all steps and seeds",
         )
+
+
+def _angles(kind: str, key: str, values: np.ndarray, words: str) -> Iterator[Number]:
+    """Mean and median over the moments of each seed that has all of them."""
+    seen = values[:, np.isfinite(values).any(axis=0)]
+    whole = seen[np.isfinite(seen).all(axis=1)]
+    few = whole.size == 0
+    for statistic, found in (
+        ("mean", np.zeros(0) if few else whole.mean(axis=1)),
+        ("median", np.zeros(0) if few else np.median(whole, axis=1)),
+    ):
+        yield _mean(f"{kind}-{statistic}[{key}]", found, f"{words}, {statistic} over moments", unit="degrees")

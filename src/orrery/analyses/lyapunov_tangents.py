@@ -221,7 +221,11 @@ def _same(one: tuple[object, Batch], other: tuple[object, Batch]) -> bool:
 
 
 def carry_by(
-    followed: Followed, state: State, step: int, vectors: Vectors, scales: torch.Tensor | None = None
+    followed: Followed,
+    state: State,
+    step: int,
+    vectors: Vectors,
+    scales: Float[torch.Tensor, "run component"] | None = None,
 ) -> Vectors:
     """Vectors after the tangent map of one step, pushed as many at a time as memory allows."""
     system = followed.system

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.linalg
 import torch
 from jaxtyping import Bool, Float, Int
 
@@ -82,11 +81,21 @@ def groups(exponents: Float[np.ndarray, " index"], together: float) -> list[int]
     return found.tolist()
 
 
-def least_angle(
-    vectors: Float[np.ndarray, "direction column"], one: Sequence[int], other: Sequence[int]
-) -> float:
-    """The smallest principal angle between the spans of two groups of vectors, degrees; NaN if not finite."""
-    first, second = vectors[:, list(one)], vectors[:, list(other)]
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        return float("nan")
-    return float(np.rad2deg(scipy.linalg.subspace_angles(first, second).min()))
+def least_angles(
+    vectors: Float[np.ndarray, "time direction column"], one: Sequence[int], other: Sequence[int]
+) -> Float[np.ndarray, " time"]:
+    """The smallest principal angle between the spans of two groups of vectors at each time, degrees.
+
+    As the least of ``scipy.linalg.subspace_angles``, for many times at once; precise for small angles too (Knyazev and
+    Argentati, SIAM J. Sci. Comput. 23, 2008 (2002)). NaN where a vector is not finite.
+    """
+    larger, smaller = (one, other) if len(one) >= len(other) else (other, one)
+    found = np.full(len(vectors), np.nan)
+    sound = np.isfinite(vectors[:, :, [*one, *other]]).all(axis=(1, 2))
+    if sound.any():
+        first, second = (np.linalg.qr(vectors[sound][:, :, list(group)])[0] for group in (larger, smaller))
+        shared = np.swapaxes(first, 1, 2) @ second
+        cosines = np.linalg.svd(shared, compute_uv=False)[:, 0]
+        sines = np.linalg.svd(second - first @ shared, compute_uv=False)[:, -1]
+        found[sound] = np.rad2deg(np.arctan2(sines, cosines))
+    return found
