@@ -245,14 +245,14 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
 
 
 def _mark_regimes(ax: Axes, regimes: Mapping[str, tuple[float, float]]) -> None:
-    """Every other stretch shaded, the label of each above it."""
+    """Every other stretch shaded, the label of each above it, in two rows so that short stretches do not collide."""
     for place, (label, (low, high)) in enumerate(regimes.items()):
         if place % 2 == 0:
             ax.axvspan(low, high, color=style.GRID, alpha=0.5, linewidth=0, zorder=-1)
         middle = np.sqrt(low * high) if ax.get_xscale() == "log" else (low + high) / 2
         ax.text(
             middle,
-            1.02,
+            1.02 if place % 2 == 0 else 1.07,
             label,
             transform=ax.get_xaxis_transform(),
             ha="center",
