@@ -29,8 +29,10 @@ PARTS = (WEIGHTS, ("momentum",), ("second-moment",), ("statistic",))
 """Parts of a state that may have units of their own."""
 SMALL = 32
 """Up to so many components a matrix is formed, of many steps at once where the map does not change with the step."""
+TOGETHER = 512
+"""Runs times steps of which that is done at a time: beyond, what a step holds for a while no longer fits the cache."""
 HELD = 2**23
-"""Numbers that such matrices, or the tensors of one push, may hold at a time."""
+"""Numbers that the tensors of one push may hold at a time."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _steps(
     """Step, state and what carries vectors on to the next step; nothing does so at the last."""
     system, runs = followed.system, followed.runs
     matrix = system.size <= SMALL and 4 * directions >= system.size
-    together = HELD // (runs.count * system.size**2) if matrix else 1
+    together = TOGETHER // runs.count if matrix else 1
     waiting: list[tuple[int, State]] = []
     shared: tuple[object, Batch] | None = None
 
