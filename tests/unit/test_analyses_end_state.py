@@ -90,6 +90,12 @@ def test_periods_and_multipliers_of_the_logistic_map() -> None:
     assert result["distance"].values[1, 0] == pytest.approx(ORBIT[0] - ORBIT[1])
 
 
+def test_a_job_reads_the_settings_without_the_name_of_its_source() -> None:
+    dumped = end_state.Settings(of="exponents", at=AT).model_dump(mode="json")
+    del dumped["of"]
+    assert end_state.Settings.model_validate(dumped).at == AT
+
+
 def test_only_the_seeds_of_the_source_are_looked_at() -> None:
     result = analysed(exponents((1,)))
     assert result["seed"].values.tolist() == [1]
@@ -117,7 +123,7 @@ def test_numbers_and_figure(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_one_sentence() -> None:
     with pytest.raises(OrreryError, match="write 'of: <name of an analysis lyapunov>'"):
         analysed(object())
-    with pytest.raises(OrreryError, match="'exponents' has 1 of 2; write 'exponents: all' there"):
+    with pytest.raises(OrreryError, match="that it reads has 1 of 2; write 'exponents: all' there"):
         analysed(exponents(count=1))
     with pytest.raises(OrreryError, match="end-state: the step of this system has no derivative"):
         analysed(exponents(), replace(logistic(), differentiable=False))

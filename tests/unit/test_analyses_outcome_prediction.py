@@ -302,6 +302,12 @@ def test_results_are_written_and_figures_drawn_for_every_condition(tmp_path: Pat
     assert [one.name for one in drawn] == ["correlations", "final-losses", "final-loss-distribution"]
 
 
+def test_a_job_reads_the_settings_without_the_name_of_its_source() -> None:
+    dumped = outcome_prediction.Settings(of="exponents", threshold=None, choose=100).model_dump(mode="json")
+    del dumped["of"]
+    assert outcome_prediction.Settings.model_validate(dumped).choose == 100
+
+
 def test_a_study_that_cannot_work_is_told_before_it_runs() -> None:
     settings = outcome_prediction.Settings(of="exponents", threshold=1.0, choose=100)
 

@@ -27,7 +27,10 @@ class Settings(AnalysisSettings):
     """Period and multipliers of end states, beside the exponents of a result of ``lyapunov``; for full batches."""
 
     method: Literal["end-state"] = "end-state"
-    of: str = Field(description="what is read: the name of an analysis 'lyapunov' with all exponents")
+    # A job is not told what it reads by name, so that a default must stand here; "misfits" refuses it in a study.
+    of: str = Field(
+        "trajectory", description="what is read: the name of an analysis 'lyapunov' with all exponents"
+    )
     at: int = Field(ge=0, description="step of the state that is looked at, as a rule the last one")
     periods: int = Field(2, ge=1, le=64, description="longest period that is looked for")
     tolerance: float = Field(

@@ -40,8 +40,8 @@ def end_states(source: Trajectory | xr.Dataset, settings: Settings, context: Con
         check_differentiable(orbit.system, "end-state")
         if source.sizes["index"] != orbit.system.size:
             raise OrreryError(
-                f"end-state compares all exponents of a state, and '{settings.of}' has {source.sizes['index']} of "
-                f"{orbit.system.size}; write 'exponents: all' there"
+                f"end-state compares all exponents of a state, and the analysis that it reads has "
+                f"{source.sizes['index']} of {orbit.system.size}; write 'exponents: all' there"
             )
         by_seed.update(_of_orbit(orbit, seeds, settings))
     distance, found, multiplier, single = (

@@ -29,7 +29,8 @@ class Settings(AnalysisSettings):
     """Final loss against finite-time exponents, read from a result of ``lyapunov``."""
 
     method: Literal["outcome-prediction"] = "outcome-prediction"
-    of: str = Field(description="what is read: the name of an analysis 'lyapunov'")
+    # A job is not told what it reads by name, so that a default must stand here; "misfits" refuses it in a study.
+    of: str = Field("trajectory", description="what is read: the name of an analysis 'lyapunov'")
     threshold: float | None = Field(
         description="outcomes with a final loss above it are high, and to be foretold; null where there is nothing to "
         "classify: rank correlation only"
