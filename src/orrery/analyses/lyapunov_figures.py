@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from orrery.analyses.api import Figure
-from orrery.analyses.lyapunov_numbers import NAMED_VECTORS, mean_over_seeds
+from orrery.analyses.lyapunov_numbers import NAMED_VECTORS
+from orrery.analyses.over_seeds import mean_over_seeds
 from orrery.figures import panels, style
 
 if TYPE_CHECKING:

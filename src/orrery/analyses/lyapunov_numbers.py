@@ -6,13 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.stats
-from jaxtyping import Bool, Float
 
 from orrery.analyses.api import Number
+from orrery.analyses.over_seeds import mean_over_seeds, share_over_seeds
 from orrery.config.errors import OrreryError
-from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
-from orrery.numerics.streams import Streams
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,25 +45,6 @@ def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Numbe
         if "angle" in source:
             found += _covariant(name, source)
     return found
-
-
-def mean_over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, tuple[float, float] | None, int]:
-    """Mean of the finite values, its 95 % bootstrap interval (``None`` for one seed), and how many these are."""
-    finite = values[np.isfinite(values)]
-    n = len(finite)
-    if not n:
-        return np.nan, None, 0
-    counts = bootstrap_counts(n, 10_000, Streams().generator("probe", n, "bootstrap"))
-    return float(finite.mean()), interval(resampled_mean(finite, counts)) if n > 1 else None, n
-
-
-def share_over_seeds(flags: Bool[np.ndarray, " seed"]) -> tuple[float, tuple[float, float] | None, int]:
-    """Share of the flags that are set, with Wilson's 95 % interval, which is honest near 0 and 1 too."""
-    n = len(flags)
-    if not n:
-        return np.nan, None, 0
-    bounds = scipy.stats.binomtest(int(flags.sum()), n).proportion_ci(method="wilson")
-    return float(flags.mean()), (float(bounds.low), float(bounds.high)) if n > 1 else None, n
 
 
 def _mean(name: str, values: np.ndarray, description: str, unit: str = UNIT) -> Number:

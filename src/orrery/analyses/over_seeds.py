@@ -18,7 +18,28 @@ DRAWS = 10_000
 
 @lru_cache(maxsize=1)
 def _counts(n: int) -> Int[np.ndarray, "draw seed"]:
+    """The same for every number of so many seeds; drawing them takes longer than what is done with them."""
     return bootstrap_counts(n, DRAWS, Streams().generator("probe", n, "bootstrap"))
+
+
+def mean_over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, tuple[float, float] | None, int]:
+    """Mean of the finite values, its 95 % bootstrap interval (``None`` for one seed), and how many these are."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if not n:
+        return np.nan, None, 0
+    return float(values.mean()), interval(resampled_mean(values, _counts(n))) if n > 1 else None, n
+
+
+def share_over_seeds(hits: Bool[np.ndarray, " seed"]) -> tuple[float, tuple[float, float] | None, int]:
+    """Share of the seeds of which something holds, with Wilson's 95 % interval, which is honest near 0 and 1 too."""
+    n = len(hits)
+    if not n:
+        return np.nan, None, 0
+    count = int(np.count_nonzero(hits))
+    bounds = scipy.stats.binomtest(count, n).proportion_ci(0.95, method="wilson")
+    return count / n, (float(bounds.low), float(bounds.high)), n
 
 
 def mean_number(
@@ -30,28 +51,14 @@ def mean_number(
     floor: float | None = None,
 ) -> Number:
     """The mean over the seeds whose value is finite, with its 95 % bootstrap interval; NaN where there is none."""
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    n = len(values)
-    return Number(
-        name,
-        float(values.mean()) if n else np.nan,
-        interval(resampled_mean(values, _counts(n))) if n > 1 else None,
-        n,
-        floor=floor,
-        unit=unit,
-        description=description,
-    )
+    value, bounds, n = mean_over_seeds(values)
+    return Number(name, value, bounds, n, floor=floor, unit=unit, description=description)
 
 
 def share_number(name: str, hits: Bool[np.ndarray, " seed"], description: str) -> Number:
     """The share of seeds of which something holds, with its 95 % interval (Wilson's score)."""
-    n = len(hits)
-    if not n:
-        return Number(name, np.nan, None, 0, description=description)
-    count = int(np.count_nonzero(hits))
-    bounds = scipy.stats.binomtest(count, n).proportion_ci(0.95, method="wilson")
-    return Number(name, count / n, (float(bounds.low), float(bounds.high)), n, description=description)
+    value, bounds, n = share_over_seeds(hits)
+    return Number(name, value, bounds, n, description=description)
 
 
 def pooled_number(

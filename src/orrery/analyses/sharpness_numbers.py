@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from orrery.analyses.api import Number
-from orrery.analyses.lyapunov_numbers import mean_over_seeds
+from orrery.analyses.over_seeds import mean_over_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
