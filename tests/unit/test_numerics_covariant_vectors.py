@@ -33,6 +33,21 @@ def test_vectors_of_a_constant_map_are_its_eigenvectors() -> None:
     assert grown[0].tolist() == pytest.approx(np.log([2.0, 0.7, 0.1]).tolist(), abs=1e-8)
 
 
+def test_growth_differs_from_that_of_the_frame_by_the_ends_of_the_window_alone() -> None:
+    # R c_i = e^g c_i later, all upper triangular: the i-th entries say g = ln R_ii + ln c_ii - ln c_ii later.
+    factors = torch.from_numpy(np.triu(np.random.default_rng(2).uniform(0.2, 2.0, (40, 1, 5, 5))))
+    last = torch.linalg.qr(torch.from_numpy(np.random.default_rng(3).standard_normal((1, 5, 5))))[1]
+    vectors = last = last / torch.linalg.vector_norm(last, dim=1, keepdim=True)
+    total = torch.zeros(1, 5, dtype=torch.float64)
+    for factor in reversed(factors):
+        vectors, grown = backward(vectors, factor)
+        total += grown
+    of_the_frame = factors.diagonal(dim1=2, dim2=3).log().sum(dim=0)
+    ends = vectors.diagonal(dim1=1, dim2=2).abs().log() - last.diagonal(dim1=1, dim2=2).abs().log()
+    assert torch.allclose(total - of_the_frame, ends, atol=1e-10)
+    assert float(ends.abs().max()) > 1
+
+
 def test_wrong_signs_in_the_factor_would_show() -> None:
     generator = np.random.default_rng(1)
     matrix = torch.from_numpy(generator.standard_normal((1, 2, 2)))
