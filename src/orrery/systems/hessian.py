@@ -13,7 +13,7 @@ import torch
 
 from orrery.config.errors import OrreryError
 from orrery.systems.system import MOVED, Component, System
-from orrery.systems.tangents import packed, unpacked
+from orrery.systems.tangents import derivatives, packed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -67,20 +67,10 @@ def hessian_products(
     gradient, weights = system.gradient, moved(system)
     at = {component.name: state[component.name] for component in weights}
 
-    def along(direction: State) -> State:
-        def slope(point: State) -> State:
-            return gradient({**state, **point}, batch, t)
+    def slope(point: State) -> State:
+        return gradient({**state, **point}, batch, t)
 
-        changed: State = torch.func.jvp(slope, (at,), (direction,))[1]
-        return changed
-
-    directions = unpacked(vectors, weights)
-    try:
-        found = torch.func.vmap(along, in_dims=1, out_dims=1, chunk_size=together)(directions)
-    except (NotImplementedError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise OrreryError(f"the gradient of this system cannot be differentiated ({reason})") from error
-    return torch.cat([found[component.name].flatten(2) for component in weights], dim=2)
+    return derivatives(slope, at, vectors, weights, "gradient", together=together)
 
 
 def hessian(system: System, state: State, batch: Batch, t: int) -> Float[torch.Tensor, "run weight column"]:

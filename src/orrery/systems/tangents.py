@@ -7,7 +7,7 @@ step there is, exact and without a step size. J is never formed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -89,17 +89,47 @@ def push(
         OrreryError: an operation of the step has no derivative in forward mode.
     """
 
-    def along(direction: State) -> State:
-        moved: State = torch.func.jvp(lambda at: system.step(at, batch, t), (state,), (direction,))[1]
-        return moved
+    return derivatives(
+        lambda at: system.step(at, batch, t), state, vectors, system.components, "step", together=together
+    )
 
-    directions = unpacked(vectors, system.components)
+
+def derivatives(
+    function: Callable[[State], State],
+    state: State,
+    vectors: Float[torch.Tensor, "run direction component"],
+    components: Sequence[Component],
+    what: str,
+    *,
+    together: int | None = None,
+) -> Float[torch.Tensor, "run direction component"]:
+    """The derivative of a function of a state along several directions of each run, in forward mode.
+
+    Args:
+        function: from tensors ``(run, *shape)`` to tensors of the same names and shapes, these components among them.
+        state: where.
+        vectors: directions over the components.
+        components: in their order.
+        what: ``function`` of the system is, for the message.
+        together: directions at a time, where memory is short; all where absent.
+
+    Raises:
+        OrreryError: an operation of the function has no derivative in forward mode.
+    """
+
+    def along(direction: State) -> State:
+        changed: State = torch.func.jvp(function, (state,), (direction,))[1]
+        return changed
+
     try:
-        moved = torch.func.vmap(along, in_dims=1, out_dims=1, chunk_size=together)(directions)
+        found = torch.func.vmap(along, in_dims=1, out_dims=1, chunk_size=together)(
+            unpacked(vectors, components)
+        )
+    # What PyTorch raises where a derivative is missing; its reason is told.
     except (NotImplementedError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise OrreryError(f"the step of this system cannot be differentiated ({reason})") from error
-    return torch.cat([moved[component.name].flatten(2) for component in system.components], dim=2)
+        raise OrreryError(f"the {what} of this system cannot be differentiated ({reason})") from error
+    return torch.cat([found[component.name].flatten(2) for component in components], dim=2)
 
 
 def jacobian(
