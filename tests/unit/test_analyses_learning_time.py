@@ -80,5 +80,5 @@ def test_the_fastest_condition_along_an_axis() -> None:
     assert found["fastest"].interval == (1.0, 10.0)
     (figure,) = plot(None, sources, settings)
     assert len(figure.data) == 9
-    with pytest.raises(OrreryError, match="axis 'rat' is none of the conditions; did you mean 'rate'"):
+    with pytest.raises(OrreryError, match="there is no axis 'rat'; did you mean 'rate'"):
         numbers(None, sources, Settings(threshold=0.8, axis="rat"))

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def axis_of(sources: Mapping[str, xr.Dataset], wanted: str | None, analysis: str) -> dict[str, float] | None:
+def axis_of(sources: Mapping[str, xr.Dataset], wanted: str | None, setting: str) -> dict[str, float] | None:
     """Where each condition stands on an axis, by condition.
 
     Args:
         sources: by condition, results ``slope(seed)`` and others, with the attribute ``axes``.
         wanted: name of the axis; the only one whose values are numbers and differ where absent.
-        analysis: for messages.
+        setting: analysis and key that name the axis, for messages.
 
     Returns:
         ``None`` where no axis is wanted and there is not exactly one that will do.
@@ -31,14 +31,10 @@ def axis_of(sources: Mapping[str, xr.Dataset], wanted: str | None, analysis: str
         fitting = [axis for axis in known if _varies(axes, axis)]
         return _along(axes, fitting[0]) if len(fitting) == 1 else None
     if wanted not in known:
-        raise OrreryError(
-            f"{analysis}: compare.against: there is no axis '{wanted}'; {nearest(wanted, known)}"
-        )
+        raise OrreryError(f"{setting}: there is no axis '{wanted}'; {nearest(wanted, known)}")
     found = _along(axes, wanted)
     if found is None:
-        raise OrreryError(
-            f"{analysis}: compare.against: the values of '{wanted}' are no numbers; name an axis of numbers"
-        )
+        raise OrreryError(f"{setting}: the values of '{wanted}' are no numbers; name an axis of numbers")
     return found
 
 

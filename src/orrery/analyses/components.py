@@ -12,6 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from orrery.analyses.ensembles import from_reduction, from_trajectory, window_of
+from orrery.analyses.runs import evenly
 from orrery.config.errors import OrreryError
 from orrery.numerics.gram import gram_matrix
 from orrery.numerics.streams import Streams
@@ -125,7 +126,7 @@ def components_of(source: Trajectory | xr.Dataset, settings: Settings) -> xr.Dat
         for seed in seeds
     ]
     nulls = dask.compute(*walks)
-    drawn = np.unique(np.linspace(0, len(steps) - 1, min(settings.drawn, len(steps))).round().astype(int))
+    drawn = evenly(len(steps), settings.drawn)
     return xr.Dataset(
         {
             "fraction": (("seed", "component"), np.stack([shares for _, shares in results])),

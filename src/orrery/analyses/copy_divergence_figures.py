@@ -41,7 +41,7 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     found = [_distances(sources, settings), _normalised(sources)]
     if settings.rule is not None:
         found.append(_slopes(sources))
-        if (places := axis_of(sources, settings.compare.against, NAME)) is not None:
+        if (places := axis_of(sources, settings.compare.against, f"{NAME}: compare.against")) is not None:
             found.append(_exponents(sources, settings, places))
     return found
 

@@ -137,7 +137,7 @@ def _along(
     sources: Mapping[str, xr.Dataset], settings: Settings, values: Mapping[str, float]
 ) -> Iterator[Number]:
     """How the exponents of several conditions go along an axis."""
-    places = axis_of(sources, settings.compare.against, NAME)
+    places = axis_of(sources, settings.compare.against, f"{NAME}: compare.against")
     if places is None:
         return
     axis = name_of_axis(sources, settings.compare.against)

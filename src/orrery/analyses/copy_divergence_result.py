@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from orrery.analyses.runs import MOVING, evenly, every_step, moving_tensors, rows_of
+from orrery.analyses.runs import evenly, every_step, moving_tensors, rows_of
 from orrery.config.errors import OrreryError
 from orrery.numerics.copy_distances import copy_distances
 from orrery.numerics.line_fits import best_windows
+from orrery.systems.system import MOVED
 
 if TYPE_CHECKING:
     from orrery.analyses.api import Context
@@ -121,7 +122,7 @@ def _starts(
     perturbed = sum(
         entry.size
         for entry in source.components
-        if entry.role in MOVING
+        if entry.role in MOVED
         and any(fnmatchcase(entry.name, pattern) for pattern in names)
         and any(fnmatchcase(entry.name, pattern) for pattern in patterns)
     )

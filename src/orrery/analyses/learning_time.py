@@ -28,7 +28,8 @@ class Settings(AnalysisSettings):
         "at-least", description="at-least for an accuracy, at-most for a loss"
     )
     axis: str | None = Field(
-        None, description="axis of the grid along which conditions are drawn; the first one where absent"
+        None,
+        description="axis of the grid along which conditions are drawn; the only one with numbers where absent",
     )
 
 

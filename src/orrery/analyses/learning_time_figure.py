@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from orrery.analyses.along_axes import axis_of, name_of_axis
 from orrery.analyses.api import Figure
-from orrery.analyses.learning_time_numbers import along, median
+from orrery.analyses.learning_time_numbers import AXIS, median
 from orrery.figures import style
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     """Each ``time(seed)`` a ring, medians joined; below, the share of the seeds that learned."""
-    places = along(sources, settings.axis)
+    places = axis_of(sources, settings.axis, AXIS)
     first = next(iter(sources.values()))
-    label = settings.axis or next(iter(first.attrs.get("axes", {})), "condition")
-    where = np.arange(len(sources), dtype=float) if places is None else places
+    label = "condition" if places is None else name_of_axis(sources, settings.axis)
+    where = np.array(list(places.values())) if places else np.arange(len(sources), dtype=float)
     figure = style.figure(120.0, 96)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     look, rows = style.mark(0), []
@@ -56,7 +57,7 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     lower.set_xlabel(label.replace("_", " "))
     if places is None:
         lower.set_xticks(where, list(sources), rotation=30, ha="right")
-    elif (places > 0).all() and places.max() / places.min() >= 30:
+    elif (where > 0).all() and where.max() / where.min() >= 30:
         lower.set_xscale("log")
     if np.isfinite(medians).any() and np.nanmax(medians) > 30 * max(np.nanmin(medians), 1):
         upper.set_yscale("log")

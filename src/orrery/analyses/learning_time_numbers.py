@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from orrery.analyses.along_axes import axis_of
 from orrery.analyses.api import Number
-from orrery.config.errors import OrreryError, nearest
 from orrery.numerics.resampling import bootstrap_counts, interval
 from orrery.numerics.streams import Streams
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orrery.trajectory.trajectory import Trajectory
 
 DRAWS = 10_000
+AXIS = "learning-time: axis"
 
 
 def times(trajectory: Trajectory, metric: str, threshold: float, *, at_most: bool) -> xr.Dataset:
@@ -68,9 +69,10 @@ def publish(sources: Mapping[str, xr.Dataset], axis: str | None) -> list[Number]
             )
         )
         found.append(Number(f"share[{name}]", float(learned.mean()), n=n, description="seeds that learned"))
-    places = along(sources, axis)
-    if places is None:
+    at = axis_of(sources, axis, AXIS)
+    if at is None:
         return found
+    places = np.array(list(at.values()))
     medians = np.array([median(source["time"].values) for source in sources.values()])
     if not np.isfinite(medians).any():
         return found
@@ -110,25 +112,3 @@ def resampled_medians(values: Float[np.ndarray, " seed"]) -> Float[np.ndarray, "
     # The mean of two infinities is one; that of a number and an infinity too.
     middle = (low + high) / 2
     return np.where(np.isfinite(middle), middle, np.nan)
-
-
-def along(sources: Mapping[str, xr.Dataset], axis: str | None) -> Float[np.ndarray, " condition"] | None:
-    """The places of the conditions on an axis of the grid; ``None`` where there is no axis of numbers.
-
-    Args:
-        sources: by condition, results of any dimensions with the attribute ``axes``: ``time(seed)`` here.
-        axis: its name; the first one where absent.
-
-    Raises:
-        OrreryError: an axis is named that the conditions do not have, or whose values are no numbers.
-    """
-    all_axes = [dict(source.attrs.get("axes", {})) for source in sources.values()]
-    known = [name for name in (all_axes[0] if all_axes else {}) if all(name in axes for axes in all_axes)]
-    if axis is not None and axis not in known:
-        raise OrreryError(f"analyses: axis '{axis}' is none of the conditions; {nearest(axis, known)}")
-    chosen = axis if axis is not None else next(iter(known), None)
-    values = [axes[chosen] for axes in all_axes] if chosen is not None else []
-    numeric = bool(values) and all(isinstance(value, int | float) for value in values)
-    if axis is not None and not numeric:
-        raise OrreryError(f"analyses: the values of axis '{axis}' are no numbers; leave 'axis' out")
-    return np.asarray(values, dtype=float) if numeric else None

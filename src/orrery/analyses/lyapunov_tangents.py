@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from orrery.numerics.tangent_frames import positive_qr
-from orrery.systems.system import Runs, System
+from orrery.systems.system import MOVED, Runs, System
 from orrery.systems.tangents import jacobian, packed, places, push
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Vectors = Float[torch.Tensor, "run component direction"]
     Carry = Callable[[Vectors], Vectors]
 
-WEIGHTS = ("weight", "bias", "variable")
+WEIGHTS = MOVED
 """Roles of what is learned, as against what an optimizer carries along."""
 PARTS = (WEIGHTS, ("momentum",), ("second-moment",), ("statistic",))
 """Parts of a state that may have units of their own."""

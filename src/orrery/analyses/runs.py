@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from orrery.config.errors import OrreryError
+from orrery.systems.system import MOVED
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from orrery.trajectory.trajectory import Trajectory
-
-MOVING = ("weight", "bias", "variable")
-"""Roles of the tensors that are the point in weight space: what an optimizer or a network carries along is none."""
 
 
 def moving_tensors(trajectory: Trajectory, patterns: Sequence[str], analysis: str) -> list[str]:
@@ -27,7 +25,7 @@ def moving_tensors(trajectory: Trajectory, patterns: Sequence[str], analysis: st
     """
     if patterns:
         return list(patterns)
-    names = [entry.name for entry in trajectory.components if entry.role in MOVING]
+    names = [entry.name for entry in trajectory.components if entry.role in MOVED]
     if not names:
         raise OrreryError(
             f"{analysis}: no weight, bias or variable was recorded; write record: {{state: all}}, or name what is "

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from orrery.numerics.streams import Streams
-from orrery.systems.system import Component
+from orrery.systems.system import MOVED, Component
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -32,7 +32,7 @@ def projection_of(
     """
     tables = []
     for component in components:
-        if component.role not in ("weight", "bias", "variable"):
+        if component.role not in MOVED:
             continue
         generator = streams.generator("probe", 0, "projection", component.name, component.shape, dimension)
         places = generator.integers(0, dimension, (ENTRIES, component.size))
