@@ -13,6 +13,7 @@ from orrery.provenance.heads import enter
 from orrery.provenance.records import Records
 from orrery.provenance.slurm import cancel_left_over
 from orrery.provenance.storage import check_writable, in_a_sentence
+from orrery.stages.forks import serve_forks
 
 
 def told(place, function, *arguments):
@@ -91,6 +92,8 @@ onstart:
     told(RESULTS, keep_code, PLAN)
     told(RESULTS, bring_back, PLAN, *([TRIGGER] if TRIGGER else []))
     check_limits()
+    if workflow.local_exec and PLAN.execution["forks"]:
+        serve_forks(len(STALE))
     if ALONE and not workflow.local_exec:
         for number in told(".", cancel_left_over, Path.cwd()):
             print(f"Slurm job {number} of a run that was killed is cancelled", file=sys.stderr)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orrery.config.errors import OrreryError
+from orrery.provenance.costs import read_costs
 from orrery.report import tables
 from orrery.report.claims import evaluate
-from orrery.report.costs import read_costs
 from orrery.report.publish import PLACEHOLDER, fill_costs
 
 CLAIM = {

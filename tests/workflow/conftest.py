@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from orrery.stages.forks import VARIABLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STUDY = Path(__file__).resolve().parent / "study"
@@ -84,6 +87,25 @@ def job_python() -> str:
     return f"{sys.executable} -I -S {jobs} {place}"
 
 
+@cache
+def fork_server() -> subprocess.Popen[bytes]:
+    """The process that the jobs of users are forks of, and ``asking_for_forks`` the way to it."""
+    place = Path(tempfile.mkdtemp(prefix="orrery-forks-")) / "forks"
+    command = [sys.executable, "-m", "orrery.stages.fork_server", str(place)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    while not place.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process
+
+
+def asking_for_forks() -> str:
+    """What the environment variable of jobs says where they shall be forks, whatever their number."""
+    arguments = fork_server().args
+    assert isinstance(arguments, list)
+    return json.dumps([arguments[-1], sys.prefix])
+
+
 def forked(arguments: list[str], folder: Path, environment: dict[str, str], python: str = "") -> Outcome:
     """Run Snakemake in a fork of a process that has imported it already."""
     process = forker()
@@ -125,8 +147,8 @@ class Laboratory:
         """The folder of the Snakefile."""
         return self.folder
 
-    def environment(self) -> dict[str, str]:
-        """Environment in which the code of the laboratory is the one that is imported."""
+    def environment(self, forks: str = "") -> dict[str, str]:
+        """Environment in which the code of the laboratory is the one that is imported; no run starts forks itself."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -134,7 +156,7 @@ class Laboratory:
         }
         for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST"):
             kept.pop(name, None)
-        return {**kept, "PYTHONPATH": str(self.workflow / "src")}
+        return {**kept, "PYTHONPATH": str(self.workflow / "src"), VARIABLE: forks}
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """The command line of a Snakemake run."""

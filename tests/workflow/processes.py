@@ -14,14 +14,14 @@ from typing import Any
 
 @contextmanager
 def running(
-    lab: Any, *arguments: str, cores: int = 2, log: str = "background.log"
+    lab: Any, *arguments: str, cores: int = 2, log: str = "background.log", forks: str = ""
 ) -> Iterator[subprocess.Popen[str]]:
     """Snakemake in a process group of its own, with what it prints in a file."""
     with lab.path(log).open("w") as file:
         process = subprocess.Popen(
             lab.command(*arguments, cores=cores),
             cwd=lab.folder,
-            env=lab.environment(),
+            env=lab.environment(forks),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -174,6 +174,10 @@ CHANGES: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
         [("config.yaml", "device: cpu", "device: cpu\nparallelism: {gpu_slots: 2}")],
         set(),
     ),
+    "whether jobs are forks": (
+        [("config.yaml", "device: cpu", "device: cpu\nparallelism: {forks: false}")],
+        set(),
+    ),
     "what computes an analysis with Dask": (
         [("config.yaml", "device: cpu", "device: cpu\nparallelism: {dask: cluster, worker_memory: 900}")],
         set(),

@@ -8,6 +8,7 @@ digest.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ import pytest
 
 from orrery.provenance.manifest import verify
 
-from .conftest import Laboratory, once, stores
+from .conftest import Laboratory, asking_for_forks, fork_server, once, stores
 from .processes import alive, command_of, descendants, running, wait_for
 from .table import holds
 
@@ -122,9 +123,11 @@ def check_nothing_half(lab: Laboratory, whole: dict[str, bytes]) -> None:
         assert verify(lab.path("results/store") / name) == []
 
 
-def interrupt(process: Any, way: Callable[[int], None]) -> None:
-    """Interrupt a workflow, and wait until it and all that it started have ended."""
+def interrupt(process: Any, way: Callable[[int], None], forks: str = "") -> None:
+    """Interrupt a workflow, and wait until it and all that it started have ended, its forks among them."""
     workers = descendants(process.pid)
+    if forks:
+        workers += descendants(fork_server().pid)
     way(process.pid)
     process.wait(timeout=120)
     # Seconds are enough: what goes on as an orphan would go on for a minute.
@@ -157,16 +160,18 @@ def test_a_kill_at_a_random_moment(
     """Started from nothing, interrupted at a moment drawn from the whole duration, run again to the end."""
     whole = results(left_alone)
     way = WAYS[number % len(WAYS)]
+    # Every other round the jobs are forks of a process that this run has not started.
+    forks = asking_for_forks() if number // len(WAYS) % 2 else ""
     share = random.Random(f"moment {number}").uniform(0.02, 0.9)
     seconds = share * float(left_alone.path("seconds").read_text())
     killed = False
     while not killed:
         lab = unbuilt.copy(tmp_path / f"{seconds:.3f}")
-        with running(lab) as process:
+        with running(lab, forks=forks) as process:
             time.sleep(seconds)
             killed = process.poll() is None
             if killed:
-                interrupt(process, way)
+                interrupt(process, way, forks)
         seconds /= 2  # this run was faster than the one that was timed: earlier, then
     check_nothing_half(lab, whole)
     finished = stores(lab)
@@ -207,6 +212,32 @@ def test_a_kill_in_the_middle_of_each_stage(
         ahead.remove(met)
     lab.path("pause").write_text("")
     finish(lab, whole, finished)
+
+
+def test_jobs_in_forks_give_the_same_bytes(
+    unbuilt: Laboratory, left_alone: Laboratory, tmp_path: Path
+) -> None:
+    """All jobs of a run as forks, one of them killed with Snakemake in the middle; what they used is known."""
+    whole = results(left_alone)
+    lab = unbuilt.copy(tmp_path / "lab")
+    lab.path("pause").write_text(STAGES["analyse"])
+    forks = asking_for_forks()
+    with running(lab, cores=1, forks=forks) as process:
+        target = meet(lab, process)
+        (watcher,) = (child for child in descendants(fork_server().pid) if descendants(child))
+        assert descendants(watcher)
+        interrupt(process, kill_snakemake, forks)
+    assert descendants(fork_server().pid) == []
+    assert not lab.path(target).exists()
+    lab.path("pause").write_text("")
+    with running(lab, cores=1, forks=forks) as process:
+        assert process.wait(timeout=120) == 0
+    assert results(lab) == whole
+    for benchmark in lab.path("results/benchmarks").rglob("*.tsv"):
+        used = json.loads(benchmark.with_suffix(".usage.json").read_text())
+        assert used["processor_seconds"] > 0
+        # Of the packages alone, which a process that only waits has not loaded.
+        assert used["memory"] > 150
 
 
 @holds("results", "a job that runs into its time limit", "its segment; those before are kept")

@@ -41,6 +41,11 @@ class Parallelism(Closed):
         "of what the machine has",
     )
     gpu_slots: Count = Field(1, description="training jobs that share one GPU of this machine at a time")
+    forks: bool = Field(
+        True,
+        description="jobs on this machine are forks of one process that has imported the packages; false: each "
+        "imports them itself, which takes seconds",
+    )
 
 
 class WorkflowConfig(Closed):

@@ -17,7 +17,7 @@ def fill_costs(html: str, rows: Iterable[Mapping[str, Any]]) -> str:
 
     Args:
         html: a page as ``write_page`` wrote it, or one that was filled before.
-        rows: as ``orrery.report.costs.read_costs`` gives them.
+        rows: as ``orrery.provenance.costs.read_costs`` gives them.
 
     Raises:
         OrreryError: the page has no place for the costs.

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from orrery.plan.entry import load_plan
 from orrery.plan.job import STAGES, Job, in_path
 from orrery.plan.plan import Plan
+from orrery.provenance.usage import read_usage
 
 if TYPE_CHECKING:
     from orrery.data.api import Dataset
 
 TRIED_STEPS = 4
-START_SECONDS = 2.5
-"""Import of the packages and opening of the stores, for every job."""
+START_SECONDS = {True: 0.5, False: 2.5}
+"""Import of the packages and opening of the stores, for every job: where jobs are forks, and where they are not."""
 COMPRESSION = 0.9
 """Weights hardly compress without loss."""
 BUFFER_MEGABYTES = 256.0
@@ -64,14 +65,19 @@ def _cost(job: Job, plan: Plan, earlier: Mapping[str, Cost], tried: dict[tuple[s
         study, condition, _ = job.name.split("/")
         # The jobs of a condition cost about the same, so one of them is tried.
         if (study, condition) not in tried:
-            tried[study, condition] = try_training(job)
+            tried[study, condition] = try_training(job, START_SECONDS[plan.execution["forks"]])
         return tried[study, condition]
     known = earlier.get(f"{job.stage}/{in_path(job.name)}")
     return known or Cost(None, BASE_MEGABYTES, 0.0, "no earlier run")
 
 
-def try_training(job: Job) -> Cost:
-    """Train a few steps of a job in memory and scale its time up; sizes follow from what is recorded."""
+def try_training(job: Job, start: float) -> Cost:
+    """Train a few steps of a job in memory and scale its time up; sizes follow from what is recorded.
+
+    Args:
+        job: of the stage ``trajectories``.
+        start: seconds until the first step.
+    """
     import torch
 
     from orrery.systems.system import Runs
@@ -111,7 +117,7 @@ def try_training(job: Job) -> Cost:
     data = (dataset.train_inputs.nbytes + dataset.test_inputs.nbytes) / 1e6 if dataset else 0.0
     steps = settings["last"] - settings["first"]
     return Cost(
-        seconds=START_SECONDS + min(seconds[1:]) * steps,
+        seconds=start + min(seconds[1:]) * steps,
         memory=BASE_MEGABYTES + 4 * of_state + 2 * data + min(disk, BUFFER_MEGABYTES),
         disk=disk,
         source="tried",
@@ -151,20 +157,13 @@ def _blank(settings: Mapping[str, Any]) -> Dataset:
 
 
 def _earlier(benchmarks: Path) -> dict[str, Cost]:
-    """The latest cost of each job that has run, by stage and readable name, from Snakemake's benchmark files."""
+    """The latest cost of each job that has run, by stage and readable name."""
     found: dict[str, Cost] = {}
     for path in sorted(benchmarks.rglob("*.tsv"), key=lambda path: path.stat().st_mtime):
         name = re.sub(r"@[0-9a-f]{16}$", "", str(path.relative_to(benchmarks).with_suffix("")))
-        header, *lines = path.read_text().splitlines()
-        if lines:
-            row = dict(zip(header.split("\t"), lines[-1].split("\t"), strict=False))
-            memory = row.get("max_rss", "-")
-            found[name] = Cost(
-                float(row["s"]),
-                float(memory) if memory.replace(".", "").isdigit() else 0.0,
-                0.0,
-                "earlier run",
-            )
+        used = read_usage(path)
+        if used is not None and used.seconds is not None:
+            found[name] = Cost(used.seconds, used.memory or 0.0, 0.0, "earlier run")
     return found
 
 

@@ -23,7 +23,7 @@ def publish_study(payload: Mapping[str, Any]) -> None:
     The marker of what was published before goes first and the new one comes last, so that a publication that
     was cut short is made again.
     """
-    from orrery.report.costs import read_costs
+    from orrery.provenance.costs import read_costs
     from orrery.report.publish import fill_costs
 
     place = _open_place(payload)

@@ -18,7 +18,9 @@ from orrery.provenance.location import bytes_of
 from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
 from orrery.provenance.storage import in_a_sentence
+from orrery.provenance.usage import keep_usage
 from orrery.stages.blas import ask_for_one_thread
+from orrery.stages.forks import run_elsewhere
 
 SHOWN = {
     "figures": (".html", "page.html"),
@@ -123,12 +125,16 @@ def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) ->
 
     An ``OrreryError``, and what the file system refuses, end the script with a sentence and exit code 1.
     """
+    code = run_elsewhere()
+    if code is not None:
+        sys.exit(code)
     payload = snakemake.params.job
     console = os.dup(2)
     try:
         with in_a_sentence(_place(payload)), logged(snakemake.log[0] if snakemake.log else None):
             prepare()
             act(payload, console)
+            keep_usage(Path(payload["results"]), payload["target"])
     except OrreryError as error:
         tell(str(error), console)
         sys.exit(1)

@@ -1,11 +1,12 @@
-"""What each stage cost, from the benchmark files that Snakemake writes."""
+"""What each stage cost, from the benchmarks of its jobs."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from orrery.provenance.usage import read_usage
 
 _ORDER = ("data", "trajectories", "analyses", "comparisons", "figures", "claims", "reports")
 
@@ -14,8 +15,7 @@ def read_costs(benchmarks: Path, targets: Iterable[str]) -> list[dict[str, Any]]
     """Sum the benchmarks of the jobs of each stage.
 
     Args:
-        benchmarks: folder of the benchmark files, ``<stage>/<name>@<digest>.tsv`` (tab-separated; the columns
-            ``s``, ``max_rss`` and ``cpu_time`` are read).
+        benchmarks: folder of the benchmark files, ``<stage>/<name>@<digest>.tsv``, see ``read_usage``.
         targets: the manifests of the jobs, ``…/store/<stage>/<name>@<digest>.json``. A job without a benchmark
             file counts as not measured: it was made elsewhere.
 
@@ -33,30 +33,16 @@ def read_costs(benchmarks: Path, targets: Iterable[str]) -> list[dict[str, Any]]
 
 
 def _stage(stage: str, paths: list[Path]) -> dict[str, Any]:
-    records = [record for path in paths if path.is_file() for record in _records(path)]
-    seconds = [value for record in records if (value := _float(record, "s")) is not None]
-    processor = [value for record in records if (value := _float(record, "cpu_time")) is not None]
-    memory = [value for record in records if (value := _float(record, "max_rss")) is not None]
+    used = [found for path in paths if (found := read_usage(path)) is not None]
+    seconds = [each.seconds for each in used if each.seconds is not None]
+    processor = [each.processor_seconds for each in used if each.processor_seconds is not None]
+    memory = [each.memory for each in used if each.memory is not None]
     return {
         "stage": stage,
         "jobs": len(paths),
-        "measured": len(records),
+        "measured": len(used),
         "seconds": sum(seconds) if seconds else None,
         "longest": max(seconds, default=None),
         "processor_seconds": sum(processor) if processor else None,
         "memory": max(memory, default=None),
     }
-
-
-def _records(path: Path) -> list[dict[str, str]]:
-    """The last record of a file (``repeats`` would write several)."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))[-1:]
-
-
-def _float(record: Mapping[str, str], key: str) -> float | None:
-    """A column as a number; Snakemake writes ``-`` or ``NA`` where it measured nothing (jobs of milliseconds)."""
-    try:
-        return float(record[key])
-    except (KeyError, TypeError, ValueError):
-        return None

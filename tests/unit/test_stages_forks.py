@@ -1,0 +1,199 @@
+"""Scripts in forks: as if run here, for those that may ask, and never longer than those that ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orrery.stages import forks
+
+SERVER = """
+import sys
+from orrery.stages import fork_server
+
+fork_server.PACKAGES = ("colorsys", "no_such_package")
+fork_server.serve(sys.argv[1])
+"""
+SCRIPT = """
+import sys
+sys.path.append("here")
+from orrery.stages.forks import run_elsewhere
+code = run_elsewhere()
+if code is not None:
+    sys.exit(code)
+"""
+
+
+def until(happened: object, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def gone(process: int) -> bool:
+    try:
+        return "Z" in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    place = tmp_path / "forks"
+    process = subprocess.Popen([sys.executable, "-c", SERVER, place], stdin=subprocess.PIPE)
+    until(place.exists)
+    yield process, place
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
+
+
+def ask(place: Path, script: Path, *arguments: str, prefix: str = sys.prefix) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, script, *arguments],
+        cwd=script.parent,
+        env={**os.environ, forks.VARIABLE: json.dumps([str(place), prefix]), "WHO": "asked"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def script_of(folder: Path, body: str) -> Path:
+    path = folder / "job" / "script.py"
+    path.parent.mkdir()
+    path.write_text(SCRIPT + textwrap.dedent(body))
+    return path
+
+
+def test_a_fork_stands_for_the_process_that_asked(
+    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path
+) -> None:
+    script = script_of(
+        tmp_path,
+        """
+        import os
+        print(os.getcwd(), os.environ["WHO"], sys.argv[1:], sys.path[-1], input(), "colorsys" in sys.modules, __name__)
+        print("complaint", file=sys.stderr)
+        sys.exit(7)
+        """,
+    )
+    asking = ask(server[1], script, "one", "two")
+    out, err = asking.communicate("typed\n", timeout=20)
+    assert asking.returncode == 7
+    assert out.split() == [
+        str(script.parent),
+        "asked",
+        "['one',",
+        "'two']",
+        "here",
+        "typed",
+        "True",
+        "__main__",
+    ]
+    assert err == "complaint\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit('a sentence')", 1, "a sentence\n"),
+        ("raise ValueError('what')", 1, "ValueError: what\n"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, ""),
+    ],
+)
+def test_a_fork_ends_as_the_script_would(
+    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path, body: str, code: int, said: str
+) -> None:
+    asking = ask(server[1], script_of(tmp_path, body))
+    assert asking.communicate(timeout=20)[1].endswith(said)
+    assert asking.returncode == code
+
+
+def test_a_fork_ends_with_the_one_that_asked(
+    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    script = script_of(
+        tmp_path,
+        f"""
+        import os, pathlib, time
+        pathlib.Path({str(tmp_path / "soon")!r}).write_text(str(os.getpid()))
+        os.rename({str(tmp_path / "soon")!r}, {str(started)!r})
+        time.sleep(60)
+        """,
+    )
+    asking = ask(server[1], script)
+    until(started.exists)
+    job = int(started.read_text())
+    assert job != asking.pid
+    assert not gone(job)
+    asking.send_signal(signal.SIGKILL)
+    asking.communicate()
+    until(lambda: gone(job))
+
+
+def test_forks_and_the_socket_end_with_the_server(tmp_path: Path) -> None:
+    place = tmp_path / "forks"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orrery.stages.fork_server", place], stdin=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+    assert not place.exists()
+
+
+def test_code_of_ours_is_that_on_disk_when_the_job_begins(
+    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path
+) -> None:
+    script = script_of(tmp_path, "print([name for name in sys.modules if name.startswith('orrery')])")
+    out, _ = ask(server[1], script).communicate(timeout=20)
+    # What the script itself imported; the server has its own module and another one loaded.
+    assert "orrery.stages.forks" in out
+    assert "orrery.stages.fork_server" not in out
+    assert "orrery.stages.blas" not in out
+
+
+@pytest.mark.parametrize("how", ["another environment", "no server", "empty", "unset"])
+def test_a_script_runs_here_where_no_fork_is_to_be_had(
+    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    values = {
+        "another environment": json.dumps([str(server[1]), "/elsewhere"]),
+        "no server": json.dumps([str(tmp_path / "none"), sys.prefix]),
+        "empty": "",
+    }
+    monkeypatch.delenv(forks.VARIABLE, raising=False)
+    if how in values:
+        monkeypatch.setenv(forks.VARIABLE, values[how])
+    assert forks.run_elsewhere() is None
+    assert forks.VARIABLE not in os.environ
+
+
+def test_nothing_is_started_for_a_few_jobs_or_where_it_is_decided_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise AssertionError("started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.delenv(forks.VARIABLE, raising=False)
+    forks.serve_forks(forks.WORTH_IT - 1)
+    monkeypatch.setenv(forks.VARIABLE, "")
+    forks.serve_forks(100)
+    monkeypatch.delenv(forks.VARIABLE)
+    with pytest.raises(AssertionError, match="started"):
+        forks.serve_forks(forks.WORTH_IT)
