@@ -84,3 +84,12 @@ def test_partial_correlation_is_that_of_the_residuals() -> None:
     # The two go together less, once what both share with the third is taken away: they go apart.
     assert expected < plain[0][0]
     assert np.isnan(ranks.partial_correlations(np.array([0.5]), np.array([1.0]), np.array([0.5])))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_rank_correlation_is_that_of_scipy_to_the_last_bit(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    first, second, _, _ = drawn(seed)
+    others = generator.normal(size=(2, 3 + 50 * seed))
+    for x, y in ((first, second), others):
+        assert ranks.rank_correlation(x, y) == scipy.stats.spearmanr(x, y).statistic

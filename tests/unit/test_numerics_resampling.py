@@ -106,3 +106,10 @@ def test_signed_ranks() -> None:
     assert resampling.signed_rank_p(values) == scipy.stats.wilcoxon(values, alternative="greater").pvalue
     assert resampling.signed_rank_p(np.abs(values)) == pytest.approx(1 / 64)
     assert np.isnan(resampling.signed_rank_p(np.zeros(4)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 60, 499])
+def test_wilsons_interval_is_that_of_scipy_to_the_last_bit(n: int) -> None:
+    for count in range(n + 1):
+        bounds = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
+        assert resampling.wilson(count, n) == (bounds.low, bounds.high)

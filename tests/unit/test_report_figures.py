@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import struct
+import zlib
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +16,14 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 
 from orrery.config.errors import OrreryError
 from orrery.config.figures import Figures
 from orrery.figures import panels, style
+from orrery.figures.embedded_fonts import LAYOUT_TABLES
 from orrery.figures.look import Look
+from orrery.figures.tick_labels import in_plain_text
 from orrery.report.figures_page import copy_figures, read_figures, write_figures_page
 from orrery.report.inline import inline_svg
 
@@ -203,7 +209,7 @@ def test_matrix_and_floors_share_one_scale_and_mark_what_is_missing() -> None:
     assert sorted(text.get_text() for text in axes.texts) == ["0.50", "1.0", "5.0", "5.0"]
     assert sum(bool(patch.get_hatch()) for patch in axes.patches) == 2
     bar = axes.figure.axes[-1]
-    assert bar.get_ylabel() == "W (10$^{-3}$)"
+    assert bar.get_ylabel() == "W (10⁻³)"
     assert bar.get_ylim() == pytest.approx((0, 5))
 
 
@@ -221,3 +227,62 @@ def test_a_strip_says_what_is_undecided() -> None:
     axes = style.figure().subplots()
     panels.sensitivity_strip(axes, ["a", "b"], np.array([1.0, np.nan]), headline=0, floors={"f": 0.5})
     assert [text.get_text() for text in axes.texts] == ["undecided"]
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        (r"$\mathdefault{10^{-3}}$", "10⁻³"),
+        (r"$\mathdefault{-2\times10^{14}}$", "−2×10¹⁴"),
+        (r"$\times\mathdefault{10^{−4}}\mathdefault{+1.5}$", "×10⁻⁴+1.5"),
+        (r"$\mathdefault{−0.25}$", "−0.25"),
+        (r"$\mathdefault{10^{0.50}}$", r"$\mathdefault{10^{0.50}}$"),
+        ("eps=1e-3", "eps=1e-3"),
+        ("", ""),
+    ],
+)
+def test_powers_of_ten_are_written_without_formulas(written: str, plain: str) -> None:
+    assert in_plain_text(written) == plain
+
+
+def test_no_tick_label_of_a_saved_figure_is_a_formula(tmp_path: Path) -> None:
+    figure = style.figure("double")
+    logarithmic, linear, symmetric = figure.subplots(1, 3)
+    logarithmic.loglog([1e-9, 1e3], [2.1, 3.9])
+    linear.plot([0, 1e-5], [1e6, 3e6])
+    linear.ticklabel_format(useOffset=False, style="plain", axis="x")
+    inset = linear.inset_axes((0.5, 0.5, 0.4, 0.4))
+    symmetric.set_yscale("symlog", linthresh=1e-3)
+    symmetric.plot([-1, 1], [-100, 100])
+    style.save(SimpleNamespace(name="x", title="", caption="", figure=figure, data=pd.DataFrame()), tmp_path)
+    labels = {
+        name: [label.get_text() for label in axis.get_ticklabels(which="both")]
+        for name, axis in {
+            "log": logarithmic.xaxis,
+            "between": logarithmic.yaxis,
+            "plain": linear.xaxis,
+            "linear": linear.yaxis,
+            "inset": inset.xaxis,
+            "symmetric": symmetric.yaxis,
+        }.items()
+    }
+    assert not [label for found in labels.values() for label in found if "$" in label]
+    assert "10⁻⁸" in labels["log"]
+    assert "3×10⁰" in labels["between"]
+    assert "0.00001" in [label.rstrip("0") or label for label in labels["plain"]]
+    assert "0.5" in labels["inset"]
+    assert linear.yaxis.get_offset_text().get_text() == "×10⁶"
+    assert {"−10²", "0", "10²"} <= set(labels["symmetric"])
+
+
+def test_fonts_in_a_pdf_have_glyphs_and_no_tables_for_typesetting(tmp_path: Path) -> None:
+    style.save(drawn(), tmp_path)
+    fonts = []
+    for stream in re.findall(
+        rb"stream\r?\n(.*?)\r?\nendstream", (tmp_path / "one.pdf").read_bytes(), re.DOTALL
+    ):
+        with suppress(zlib.error):
+            if (font := zlib.decompress(stream)).startswith(b"\0\1\0\0"):
+                fonts.append(set(TTFont(BytesIO(font)).keys()))
+    assert fonts
+    assert all("glyf" in tables and not tables & set(LAYOUT_TABLES) for tables in fonts)

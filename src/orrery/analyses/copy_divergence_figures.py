@@ -10,7 +10,7 @@ import pandas as pd
 
 from orrery.analyses.along_axes import axis_of, name_of_axis
 from orrery.analyses.api import Figure, Number
-from orrery.analyses.copy_divergence_numbers import NAME, publish
+from orrery.analyses.copy_divergence_numbers import NAME, exponents
 from orrery.analyses.runs import evenly
 from orrery.config.errors import OrreryError
 from orrery.figures import panels, style
@@ -219,7 +219,7 @@ def _edges(values: np.ndarray) -> np.ndarray:
 
 def _exponents(sources: Mapping[str, xr.Dataset], settings: Settings, places: Mapping[str, float]) -> Figure:
     """nMLE, what it leaves out, and the kept share, along an axis of the grid."""
-    numbers = {number.name: number for number in publish(sources, settings)}
+    numbers = {number.name: number for name, source in sources.items() for number in exponents(name, source)}
     axis = name_of_axis(sources, settings.compare.against)
     names = sorted(sources, key=places.__getitem__)
     at = np.array([places[name] for name in names])

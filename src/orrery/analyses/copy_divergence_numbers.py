@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.stats
 
 from orrery.analyses.along_axes import axis_of, name_of_axis
 from orrery.analyses.api import Number
 from orrery.analyses.over_seeds import mean_number, pooled_number, share_number
+from orrery.numerics.ranks import rank_correlation
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,14 +31,15 @@ def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Numbe
     found: list[Number] = []
     for name, source in sources.items():
         if settings.rule is not None:
-            found += _exponents(name, source)
+            found += exponents(name, source)
         found += _distances(name, source, settings)
     if settings.rule is not None:
         found += _along(sources, settings, {number.name: number.value for number in found})
     return found
 
 
-def _exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
+def exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
+    """The numbers of the best windows of one condition, of which ``slope(seed)`` and ``kept(seed)`` tell."""
     slope, kept = source["slope"].values, source["kept"].values.astype(bool)
     chosen = slope[kept]
     n = len(chosen)
@@ -147,9 +148,7 @@ def _along(
         distinct = len({pair[1] for pair in pairs}) > 1
         yield Number(
             f"rank-correlation[{quantity},{axis}]",
-            float(scipy.stats.spearmanr(*zip(*pairs, strict=True)).statistic)
-            if len(pairs) > 2 and distinct
-            else np.nan,
+            rank_correlation(*np.array(pairs).T) if len(pairs) > 2 and distinct else np.nan,
             description=f"rank correlation of {quantity} with {axis} over {len(pairs)} conditions; -1 where it always "
             "falls",
         )

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float
 
 from orrery.analyses.api import Number
 from orrery.analyses.over_seeds import mean_number
+from orrery.numerics.ranks import rank_correlation
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,7 +87,7 @@ def _moved(
 def _rank_correlation(relative: np.ndarray, path: np.ndarray) -> float:
     if len(relative) < 3 or np.ptp(relative) == 0 or np.ptp(path) == 0:
         return np.nan
-    return float(scipy.stats.spearmanr(relative, path).statistic)
+    return rank_correlation(relative, path)
 
 
 def _wandering(relative: np.ndarray, path: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from orrery.analyses.api import Figure, Number
 from orrery.figures import style
+from orrery.numerics.resampling import wilson
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,18 +30,15 @@ def publish(sources: Mapping[str, xr.Dataset]) -> list[Number]:
 
 
 def _of_condition(name: str, result: xr.Dataset) -> Iterator[Number]:
-    import scipy.stats
-
     found = result["found"].values
     n = len(found)
     for period in [*result["period"].values.tolist(), 0]:
         count = int((found == period).sum())
-        interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
         words = f"on an orbit of period {period}" if period > 1 else "at a fixed point"
         yield Number(
             f"share[{name},{f'period={period}' if period else 'none'}]",
             count / n,
-            (interval.low, interval.high),
+            wilson(count, n),
             n,
             description=f"share of runs that end {words if period else 'on none of these'}",
         )

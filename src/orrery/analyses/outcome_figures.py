@@ -264,7 +264,7 @@ def _scatter(sources: Mapping[str, xr.Dataset]) -> Figure:
             )
         _threshold(ax.axhline, result)
         ax.set_yscale("log")
-        ax.set_xlabel(f"exponent {index}, {horizon} steps ($10^{{-3}}$/step)")
+        ax.set_xlabel(f"exponent {index}, {horizon} steps (10⁻³/step)")
         ax.set_ylabel("final loss")
         _logarithmic(ax.yaxis)
         ax.locator_params(axis="x", nbins=4)

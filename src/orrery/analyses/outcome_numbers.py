@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orrery.analyses.api import Number
+from orrery.numerics.resampling import wilson
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,13 +138,9 @@ def _outcomes(name: str, result: xr.Dataset) -> Iterator[Number]:
 
 def _share(name: str, which: np.ndarray, words: str) -> Number:
     """A share of all runs, with Wilson's interval."""
-    import scipy.stats
-
     count = int(which.sum())
-    interval = scipy.stats.binomtest(count, len(which)).proportion_ci(method="wilson")
-    return Number(
-        name, count / len(which), (interval.low, interval.high), len(which), description=f"share of {words}"
-    )
+    n = len(which)
+    return Number(name, count / n, wilson(count, n), n, description=f"share of {words}")
 
 
 def _choice(name: str, result: xr.Dataset) -> Iterator[Number]:

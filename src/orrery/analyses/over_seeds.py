@@ -6,17 +6,16 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Bool, Float, Int
 
 from orrery.analyses.api import Number
-from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
+from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean, wilson
 from orrery.numerics.streams import Streams
 
 DRAWS = 10_000
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _counts(n: int) -> Int[np.ndarray, "draw seed"]:
     """The same for every number of so many seeds; drawing them takes longer than what is done with them."""
     return bootstrap_counts(n, DRAWS, Streams().generator("probe", n, "bootstrap"))
@@ -38,8 +37,7 @@ def share_over_seeds(hits: Bool[np.ndarray, " seed"]) -> tuple[float, tuple[floa
     if not n:
         return np.nan, None, 0
     count = int(np.count_nonzero(hits))
-    bounds = scipy.stats.binomtest(count, n).proportion_ci(0.95, method="wilson")
-    return count / n, (float(bounds.low), float(bounds.high)), n
+    return count / n, wilson(count, n), n
 
 
 def mean_number(
@@ -83,15 +81,28 @@ def pooled_number(
     if not n:
         return Number(name, np.nan, None, 0, unit=unit, description=description)
     generator = Streams().generator("probe", n, "bootstrap of pairs")
-    drawn = [_of_pairs(values[generator.integers(0, n, n)], statistic) for _ in range(1000)] if n > 1 else []
+    drawn = _resampled_pairs(values, statistic, generator) if n > 1 else None
     return Number(
         name,
         _of_pairs(values, statistic),
-        interval(np.array(drawn)) if drawn else None,
+        None if drawn is None else interval(drawn),
         n,
         unit=unit,
         description=description,
     )
+
+
+def _resampled_pairs(
+    values: Float[np.ndarray, "seed copy"], statistic: str, generator: np.random.Generator
+) -> Float[np.ndarray, " draw"]:
+    """The statistic in a thousand resamples of the seeds; a hundred at a time where every pair is finite."""
+    n = len(values)
+    chosen = [generator.integers(0, n, n) for _ in range(1000)]
+    if not np.isfinite(values).all():
+        return np.array([_of_pairs(values[seeds], statistic) for seeds in chosen])
+    over_pairs = np.median if statistic == "median" else np.mean
+    parts = (values[np.stack(chosen[first : first + 100])] for first in range(0, 1000, 100))
+    return np.concatenate([over_pairs(part.reshape(len(part), -1), axis=1) for part in parts])
 
 
 def _of_pairs(values: Float[np.ndarray, "seed copy"], statistic: str) -> float:

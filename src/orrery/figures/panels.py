@@ -21,6 +21,7 @@ from orrery.figures.style import (
     mark,
     text_size,
 )
+from orrery.figures.tick_labels import raised
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Inexact, Real
@@ -184,7 +185,7 @@ def matrix_with_floors(
     bar = ax.figure.colorbar(
         ScalarMappable(norm=norm, cmap=SEQUENTIAL), ax=ax, shrink=0.9, pad=0.02, aspect=18
     )
-    bar.set_label(f"{quantity} (10$^{{{exponent}}}$)" if exponent else quantity)
+    bar.set_label(f"{quantity} (10{raised(exponent)})" if exponent else quantity)
     bar.outline.set_visible(False)
 
 

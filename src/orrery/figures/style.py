@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 import matplotlib
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from orrery.figures.embedded_fonts import without_layout_tables
 from orrery.figures.look import FIXED, GRID, INK, MUTED, ON_DARK, ON_LIGHT, PALETTE, SEQUENTIAL, SURFACE, Look
+from orrery.figures.tick_labels import write_plainly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,6 +148,7 @@ def save(drawn: Drawn, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     written = {key: value for key, value in FIXED.items() if key.startswith(("svg.", "pdf.", "savefig."))}
+    write_plainly(drawn.figure)
     with matplotlib.rc_context(cast("Any", written)):
         # Laid out once: each format would lay the figure out again, and draw it once more for that.
         drawn.figure.draw_without_rendering()
@@ -155,9 +158,12 @@ def save(drawn: Drawn, out: Path) -> None:
             format="svg",
             metadata={"Date": None, "Creator": None, "Title": drawn.title},
         )
-        drawn.figure.savefig(
-            out / f"{drawn.name}.pdf", format="pdf", metadata={"CreationDate": None, "Title": drawn.title}
-        )
+        with without_layout_tables():
+            drawn.figure.savefig(
+                out / f"{drawn.name}.pdf",
+                format="pdf",
+                metadata={"CreationDate": None, "Title": drawn.title},
+            )
         if (png := _look.get().png) is not None:
             drawn.figure.savefig(
                 out / f"{drawn.name}.png",

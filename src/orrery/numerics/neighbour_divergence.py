@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float, Int
+from scipy.special import stdtr
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.line_fits import lines
@@ -144,4 +144,4 @@ def _tested(
     spread = (points**3 - points) / 12
     with np.errstate(divide="ignore", invalid="ignore"):
         t = fit.slope * np.sqrt(spread * (points - 2) / fit.unexplained)
-    return fit.slope, np.asarray(2 * scipy.stats.t.sf(np.abs(t), points - 2))
+    return fit.slope, np.asarray(2 * stdtr(points - 2, -np.abs(t)))

@@ -35,6 +35,12 @@ def resampled_ranks(
     return np.asarray((below + (held + 1) / 2)[:, level])
 
 
+def rank_correlation(x: Float[np.ndarray, " seed"], y: Float[np.ndarray, " seed"]) -> float:
+    """Spearman's rank correlation of two quantities that both vary, without NaN; equal values share their rank."""
+    ranked = [resampled_ranks(np.asarray(values), once(len(values)))[0] for values in (x, y)]
+    return float(np.corrcoef(np.column_stack(ranked), rowvar=False)[1, 0])
+
+
 def areas(
     ranks: Float[np.ndarray, "draw seed"],
     high: Bool[np.ndarray, "#draw seed"],

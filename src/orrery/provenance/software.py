@@ -19,7 +19,10 @@ STAGE_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "analyses": (*_STORE, "dask", "scipy", "scikit-learn", "POT", "torch"),
     "comparisons": (*_STORE, "dask", "scipy", "scikit-learn", "POT", "pandas"),
     # The page that shows the figures of an analysis is rendered with them.
-    "figures": (*_STORE, "dask", "scipy", "pandas", "matplotlib", "cycler", "jinja2", "markupsafe"),
+    "figures": (
+        *(*_STORE, "dask", "scipy", "pandas", "matplotlib", "cycler", "fonttools"),
+        *("jinja2", "markupsafe"),
+    ),
     "claims": (),
     "reports": ("jinja2", "markupsafe"),
 }
