@@ -10,7 +10,7 @@ from tests.unit.test_systems_network import CPU, dataset, make
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
-from orrery.systems import bisection
+from orrery.systems import bisection, tangents
 from orrery.systems.system import Runs
 from orrery.systems.tangents import check_differentiable, jacobian, packed, places, push, unpacked
 
@@ -60,6 +60,27 @@ def test_pushed_directions_are_central_differences() -> None:
         )
         assert torch.allclose(found[:, k], (one - other) / 2e-6, atol=1e-7)
     assert torch.allclose(torch.einsum("rij,rkj->rki", jacobian(system, state, batch, 3), vectors), found)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "nesterov", "adam", "adamw"])
+@pytest.mark.parametrize("one_by_one", [0, 2**15])
+def test_pushed_directions_are_single_products_in_forward_mode(
+    kind: str, one_by_one: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tangents, "ONE_BY_ONE", one_by_one)
+    system = make(optimizer={"kind": kind, "rate": RATE})
+    runs = Runs.product((1, 2), 2)
+    state = after(system, runs, 3)
+    batch = system.batch(runs, 3)
+    vectors = torch.randn(
+        (4, 3, system.size), generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    found = push(system, state, batch, 3, vectors)
+    for k in range(3):
+        direction = unpacked(vectors[:, k], system.components)
+        moved = torch.func.jvp(lambda at: system.step(at, batch, 3), (state,), (direction,))[1]
+        expected = packed(moved, system.components)
+        assert (found[:, k] - expected).abs().max() <= 1e-14 * expected.abs().max()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Products with the Hessian of the loss: exact, batched over runs and directions, never formed.
 
-``H v`` is the derivative of the gradient along v, by forward-mode differentiation of the one gradient that training
-uses (forward over reverse; Pearlmutter, Neural Computation 6, 147 (1994)). No step size is involved. H is that of the
+``H v`` is the derivative of the gradient along v (Pearlmutter, Neural Computation 6, 147 (1994)), by differentiation of
+the one gradient that training uses, in reverse mode, since H is symmetric. No step size is involved. H is that of the
 loss on the batch that is given: weight decay, which belongs to the optimizer, is not part of it.
 """
 
@@ -60,7 +60,7 @@ def hessian_products(
         together: directions at a time, where memory is short; all where absent.
 
     Raises:
-        OrreryError: the system has no gradient, or one without a derivative in forward mode.
+        OrreryError: the system has no gradient, or one without a derivative.
     """
     check_gradient(system, "Hessian products")
     assert system.gradient is not None
@@ -70,7 +70,7 @@ def hessian_products(
     def slope(point: State) -> State:
         return gradient({**state, **point}, batch, t)
 
-    return derivatives(slope, at, vectors, weights, "gradient", together=together)
+    return derivatives(slope, at, vectors, weights, "gradient", together=together, symmetric=True)
 
 
 def hessian(system: System, state: State, batch: Batch, t: int) -> Float[torch.Tensor, "run weight column"]:

@@ -3,7 +3,7 @@
 Activations are kept as (run, unit, sample). The runs that share a batch are folded into the output dimension of the
 first layer, whose stacked weights (run, unit, feature) are then one matrix per batch without a copy, and so is its
 gradient.
-Every operation is one of PyTorch's, so that tangents (``torch.func.jvp``) pass through.
+Every operation is one of PyTorch's, so that it can be differentiated, twice or in forward mode.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ class Optimizer:
         buffers: (ending of the name, role) of the tensors that it carries for each weight; they start at zero.
         update: weights, gradient, buffers, rate and the 0-based step ``t`` to new weights and buffers. The step count
             of bias corrections is ``t + 1``.
+        symmetric: whether the new weights are the slope of a function of the old ones, so that the derivative of a
+            step is a symmetric matrix.
         steady: whether ``update`` is the same at every step but for what it is given.
         edge: rate to the eigenvalue of the Hessian of the loss above which the fixed point of a quadratic loss is
             unstable; ``None`` for methods that scale each weight by its own history.
@@ -40,6 +42,7 @@ class Optimizer:
 
     buffers: tuple[tuple[str, str], ...]
     update: Update
+    symmetric: bool = False
     steady: bool = False
     edge: Callable[[float], float] | None = None
 
@@ -76,7 +79,7 @@ def _sgd(decay: float) -> Optimizer:
     ) -> tuple[torch.Tensor, Buffers]:
         return gradient.added_to(weights, 1 - rate * decay if decay else 1, -rate), ()
 
-    return Optimizer((), update, steady=True, edge=lambda rate: 2 / rate - decay)
+    return Optimizer((), update, symmetric=True, steady=True, edge=lambda rate: 2 / rate - decay)
 
 
 def _momentum(momentum: float, decay: float, nesterov: bool) -> Optimizer:

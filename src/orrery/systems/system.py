@@ -2,7 +2,7 @@
 
 A state is a dictionary of named tensors, each with a leading run dimension. All randomness of a step arrives in its
 batch, so that a step is a pure function that can be iterated, replayed, perturbed and differentiated
-(``torch.func.jvp`` and ``vmap``). Training iterates this same function; there is no second implementation.
+(``torch.autograd``). Training iterates this same function; there is no second implementation.
 """
 
 from __future__ import annotations
@@ -92,8 +92,10 @@ class System:
         clock: what ``t`` itself, beside the batch, brings into ``advance``: at two steps of equal values the same
             state and batch give the same. ``None`` where that is not known. It lets a GPU replay a step.
         differentiable: whether ``advance`` has a derivative almost everywhere.
+        symmetric: whether the derivative of ``advance`` is a symmetric matrix at every state, as that of plain descent
+            is; a push of tangents then costs less.
         gradient: state, batch and ``t`` to the gradient of the batch loss: a tensor ``(run, *shape)`` for every
-            component of the roles :data:`MOVED`. Pure, and open to ``torch.func.jvp`` and ``vmap``. ``None`` where the
+            component of the roles :data:`MOVED`. Pure, and open to differentiation. ``None`` where the
             system minimises nothing.
         whole: all training samples as one batch, shared by all runs; the loss on it does not depend on ``t``.
         edge: the edge of stability at the rate of step ``t``: the eigenvalue of the Hessian of the loss above which
@@ -111,6 +113,7 @@ class System:
     byproducts: tuple[str, ...] = ("loss",)
     clock: Callable[[int], Hashable] | None = None
     differentiable: bool = True
+    symmetric: bool = False
     gradient: Callable[[State, Batch, int], State] | None = None
     whole: Callable[[], Batch] | None = None
     edge: Callable[[int], float] | None = None

@@ -113,6 +113,7 @@ def network_system(
         initial=_initial(settings, network, carried, dtype, device, streams),
         batch=_batches(settings, samples, device, streams),
         advance=advance,
+        symmetric=optimizer.symmetric and not network.statistics,
         gradient=gradient,
         whole=lambda: _all_of(samples),
         edge=None if stable is None else lambda t: stable(rate * schedule_factor(settings.schedule, t)),
