@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
 from orrery.analyses.api import Figure
 from orrery.figures import panels, style
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 LEAST = 1e-9
 """Smaller differences are drawn here."""
+MOST_MARKS = 6
+"""More sizes than these are told apart by one scale of colours, from the smallest to the largest."""
+WIDE = 30.0
+"""Responses that differ by a larger factor stand on a logarithmic axis."""
 
 
 def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
@@ -33,8 +39,8 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
     steps = comparison["moment_step"].values
     tables = []
     names = comparison.attrs["conditions"]
-    for index, name in enumerate(names):
-        look = style.mark(index)
+    looks = _looks([sources[name].attrs["amplitude"] for name in names])
+    for look, index, name in zip(looks, range(len(names)), names, strict=True):
         # The mean over copies of the first seed: one curve for each size.
         response = sources[name]["response"].values[0].mean(axis=0)
         difference = comparison["difference"].values[index]
@@ -67,11 +73,17 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
             )
         )
     right.axhline(0.01, color=style.MUTED, linewidth=style.line(0.7), linestyle="--")
+    drawn = np.concatenate([table["response"] for table in tables])
+    drawn = drawn[drawn > 0]
+    if drawn.size and drawn.max() > WIDE * drawn.min():
+        left.set_yscale("log")
     left.set_xlabel("step")
     left.set_ylabel("d(t) / size of the perturbation")
     right.set_xlabel("step")
     right.set_ylabel("relative difference")
-    left.legend(title="size", loc="upper left", bbox_to_anchor=(0, -0.2), ncols=4)
+    left.legend(
+        title="size", loc="upper left", bbox_to_anchor=(0, -0.2), ncols=4 if len(names) <= MOST_MARKS else 8
+    )
     panels.panel_letter(left, "a")
     panels.panel_letter(right, "b")
     reference = sources[settings.reference].attrs["amplitude"]
@@ -87,3 +99,12 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
         figure,
         pd.concat(tables, ignore_index=True),
     )
+
+
+def _looks(amplitudes: Sequence[float]) -> list[style.Mark]:
+    """Looks of the sizes: those of all figures for a few, a scale of colours for many."""
+    if len(amplitudes) <= MOST_MARKS:
+        return [style.mark(index) for index in range(len(amplitudes))]
+    places = np.argsort(np.argsort(amplitudes)) / (len(amplitudes) - 1)
+    colours = [to_hex(colour) for colour in colormaps[style.SEQUENTIAL](places)]
+    return [style.Mark(colour, "o", "-") for colour in colours]
