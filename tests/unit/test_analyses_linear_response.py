@@ -85,6 +85,9 @@ def test_many_sizes_are_told_apart_by_a_scale_of_colours(tmp_path: Path) -> None
     (figure,) = plot(compare(sources, settings), sources, settings)
     lines = figure.figure.axes[0].get_lines()
     assert len({line.get_color() for line in lines}) == 9
+    assert [float(line.get_label()) for line in lines] == sorted(
+        float(f"{source.attrs['amplitude']:g}") for source in sources.values()
+    )
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:

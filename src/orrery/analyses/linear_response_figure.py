@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,12 +38,13 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
     left, right = figure.subplots(1, 2)
     steps = comparison["moment_step"].values
     tables = []
-    names = comparison.attrs["conditions"]
-    looks = _looks([sources[name].attrs["amplitude"] for name in names])
-    for look, index, name in zip(looks, range(len(names)), names, strict=True):
+    conditions = comparison.attrs["conditions"]
+    # A study may give the sizes in any order.
+    names = sorted(conditions, key=lambda name: sources[name].attrs["amplitude"])
+    for look, name in zip(_looks(len(names)), names, strict=True):
         # The mean over copies of the first seed: one curve for each size.
         response = sources[name]["response"].values[0].mean(axis=0)
-        difference = comparison["difference"].values[index]
+        difference = comparison["difference"].values[conditions.index(name)]
         amplitude = sources[name].attrs["amplitude"]
         left.plot(
             steps,
@@ -101,10 +102,9 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
     )
 
 
-def _looks(amplitudes: Sequence[float]) -> list[style.Mark]:
-    """Looks of the sizes: those of all figures for a few, a scale of colours for many."""
-    if len(amplitudes) <= MOST_MARKS:
-        return [style.mark(index) for index in range(len(amplitudes))]
-    places = np.argsort(np.argsort(amplitudes)) / (len(amplitudes) - 1)
-    colours = [to_hex(colour) for colour in colormaps[style.SEQUENTIAL](places)]
+def _looks(count: int) -> list[style.Mark]:
+    """Looks of sizes in ascending order: those of all figures for a few, a scale of colours for many."""
+    if count <= MOST_MARKS:
+        return [style.mark(index) for index in range(count)]
+    colours = [to_hex(colour) for colour in colormaps[style.SEQUENTIAL](np.linspace(0, 1, count))]
     return [style.Mark(colour, "o", "-") for colour in colours]
