@@ -225,6 +225,24 @@ def test_growth_is_that_of_each_pair(tmp_path: Path) -> None:
     assert found["growth-share[a]"].interval == (0.5, 1.0)
 
 
+def test_the_course_of_the_mean_over_copies(tmp_path: Path) -> None:
+    """Seed 0 falls within a tenth of the steps and reaches 100 times its start at step 30; seed 1 grows to 4 times."""
+    steps = np.arange(41.0)
+    first = np.interp(steps, [0, 4, 30, 40], [0.0, -1.0, np.log(100) + 1e-9, 5.0])
+    second = np.interp(steps, [0, 40], [0.0, np.log(4)])
+    curves = np.stack([np.stack([first, first]), np.stack([second, second])])
+    source = trajectory(tmp_path / "a.zarr", {"w": growing(curves)})
+    given = settings(rule=None, compare={"reach": 100})
+    found = by_name(numbers(None, {"a": analyse(source, given, CONTEXT)}, given))
+    assert found["distance-least[a]"].value == pytest.approx(np.exp(-1))
+    assert found["distance-largest[a]"].value == pytest.approx(np.exp(5))
+    assert found["early-growth[a]"].value == pytest.approx((np.exp(-1) + 4**0.1) / 2)
+    assert found["early-fall-share[a]"].value == 0.5
+    assert found["reached-share[a]"].value == 0.5
+    assert found["reached-after-median[a]"].value == 30
+    assert found["reached-after-largest[a]"].n == 1
+
+
 def test_void_windows_and_lost_perturbations(tmp_path: Path) -> None:
     curves = np.stack([planted(0.2, 20, 90), np.full(200, -np.inf), np.full(200, -3.0)])[:, None]
     states = growing(curves)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.unit.analysis_examples import ensemble, trajectory
 
 from orrery.analyses.api import Context
@@ -96,6 +99,81 @@ def test_figures_hold_what_they_show(tmp_path: Path) -> None:
     assert list(figures["single"].data.columns) == ["condition", "step", "x[0]", "x[2]", "x[5]"]
     with pytest.raises(OrreryError, match="no condition was analysed"):
         plot(None, {}, given)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a system tells of one of its tensors."""
+
+    name: str
+    role: str = "weight"
+
+
+def quadratic(*components: Tensor, tensors: tuple[str, ...] = ("w", "b")) -> Context:
+    """A condition whose loss is 1 + the sum over w of (place + 1) w^2 + the sum of b^2."""
+
+    def loss(state: dict[str, torch.Tensor]) -> torch.Tensor:
+        factors = torch.arange(1, state["w"].shape[1] + 1, dtype=torch.float64)
+        return 1 + (factors * state["w"] ** 2).sum(dim=1) + (state["b"] ** 2).sum(dim=1)
+
+    system = SimpleNamespace(
+        metrics={"train_loss": loss}, components=components or tuple(map(Tensor, tensors))
+    )
+    return Context("a", system=lambda dtype: system)  # type: ignore[arg-type,misc,return-value]
+
+
+def test_the_loss_without_one_weight(tmp_path: Path) -> None:
+    """A plain second implementation, with tensors that are read in another order than the losses are asked for."""
+    states = ensemble(seeds=2, copies=2, components=5)
+    source = trajectory(tmp_path / "a.zarr", {"b": states[..., :2], "w": states[..., 2:]}, seeds=[7, 3])
+    given = settings(ablate={"tensors": ["w", "b"]})
+    result = analyse(source, given, quadratic())
+    np.testing.assert_array_equal(np.sort(result["ablated_component"].values), np.arange(5))
+    weights = np.array([1.0, 1, 1, 2, 3])  # of b, b, w, w, w
+    for seed in range(2):
+        last = states[seed, 0, -1]
+        whole = 1 + (weights * last**2).sum()
+        for place, component in enumerate(result["ablated_component"].values):
+            without = whole - weights[component] * last[component] ** 2
+            assert float(result["loss_ratio"][seed, place]) == pytest.approx(without / whole)
+    figures = {figure.name: figure for figure in plot(None, {"a": result}, given)}
+    table = figures["loss-ratios"].data
+    assert len(table) == 2 * 5
+    row = table[(table["seed"] == 3) & (table["component"] == 4)].iloc[0]
+    assert row["path"] == pytest.approx(float(result["path"][1, 4]))
+    at = result["ablated_component"].values.tolist().index(4)
+    assert row["loss ratio"] == pytest.approx(float(result["loss_ratio"][1, at]))
+    found = {number.name: number.value for number in numbers(None, {"a": result}, given)}
+    ratios = result["loss_ratio"].values
+    assert found["loss-ratio-largest[a]"] == pytest.approx(ratios.max(axis=1).mean())
+    assert found["loss-ratio-near-one[a]"] == pytest.approx((np.abs(ratios - 1) < 0.1).mean())
+    assert found["path-share[a,w]"] + found["path-share[a,b]"] == pytest.approx(1)
+
+
+def test_a_part_of_the_weights_and_a_seed_can_be_chosen(tmp_path: Path) -> None:
+    states = ensemble(seeds=2, components=5)
+    source = trajectory(tmp_path / "a.zarr", {"b": states[..., :2], "w": states[..., 2:]}, seeds=[7, 3])
+    given = settings(ablate={"tensors": ["w"], "most": 2}, follow={"tensors": ["w"], "most": 1, "seed": 3})
+    result = analyse(source, given, quadratic())
+    assert result["ablated_component"].values.tolist() == [2, 4]
+    figures = {figure.name: figure for figure in plot(None, {"a": result}, given)}
+    np.testing.assert_array_equal(figures["single"].data["w[0]"], states[1, 0, :, 2])
+    unknown = settings(follow={"tensors": ["w"], "seed": 4})
+    with pytest.raises(OrreryError, match=r"follow\.seed: 'a' has no seed 4; write one of 3 to 7"):
+        plot(None, {"a": result}, unknown)
+
+
+def test_what_has_no_loss_without_a_weight_is_one_sentence(tmp_path: Path) -> None:
+    states = ensemble(components=5)
+    source = trajectory(tmp_path / "a.zarr", {"b": states[..., :2], "w": states[..., 2:]})
+    with pytest.raises(OrreryError, match="there is no loss on training samples here"):
+        analyse(source, settings(ablate={"tensors": ["w"]}), CONTEXT)
+    with pytest.raises(OrreryError, match="'w' is not among the tensors that are read; add it to 'tensors'"):
+        analyse(source, settings(tensors=["b"], ablate={"tensors": ["w"]}), quadratic())
+    memory = (Tensor("w"), Tensor("b"), Tensor("m", "momentum"))
+    analyse(source, settings(ablate={"tensors": ["w"]}), quadratic(*memory))
+    with pytest.raises(OrreryError, match=r"needs 'c', which was not recorded; write record: \{state: all\}"):
+        analyse(source, settings(ablate={"tensors": ["w"]}), quadratic(*memory, Tensor("c", "bias")))
 
 
 def test_what_cannot_be_analysed_is_one_sentence(tmp_path: Path) -> None:

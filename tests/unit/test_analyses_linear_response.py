@@ -52,13 +52,42 @@ def test_a_linear_response_is_one_curve_and_another_is_told(tmp_path: Path) -> N
     assert sources["middle"]["response"].values[0, 0, 0] == pytest.approx(1.5, rel=1e-8)
     comparison = compare(sources, settings)
     found = {one.name: one.value for one in numbers(comparison, sources, settings)}
-    assert set(found) == {"difference[small]", "difference[bent]"}
+    assert set(found) == {
+        "difference[small]",
+        "difference[bent]",
+        *(f"displacement[{name}]" for name in sources),
+    }
     assert found["difference[small]"] < 1e-7
     # The quadratic part adds, relative to the linear one, bend x size x (sum of squares over sum of the direction).
     grown = 0.01 * 1.1 ** (STEPS - 1)
     assert found["difference[bent]"] == pytest.approx(3 * grown * max(1.25 / 1.5, 1.0625 / 1.25), rel=1e-6)
     (figure,) = plot(comparison, sources, settings)
     assert len(figure.data) == 3 * STEPS
+
+
+def test_differences_are_published_until_a_step_and_copies_have_displacements(tmp_path: Path) -> None:
+    sources = results(tmp_path, middle=(2.0**-20, 0.0), bent=(0.01, 3.0))
+    settings = Settings(reference="middle", until=9)
+    found = {one.name: one.value for one in numbers(compare(sources, settings), sources, settings)}
+    assert found["difference[bent]"] == pytest.approx(3 * 0.01 * 1.1**9 * 1.0625 / 1.25, rel=1e-6)
+    starts = 1 + 0.01 * DIRECTIONS[1:] + 3 * np.sign(DIRECTIONS[1:]) * (0.01 * DIRECTIONS[1:]) ** 2
+    last = 0.01 * DIRECTIONS[1:] * 1.1 ** (STEPS - 1)
+    ends = 1 + last + 3 * np.sign(last) * last**2
+    expected = np.abs(ends - starts).sum(axis=1) / np.abs(starts).sum(axis=1)
+    np.testing.assert_allclose(sources["bent"]["displacement"].values[0], expected)
+    assert found["displacement[bent]"] == pytest.approx(expected.mean())
+
+
+def test_many_sizes_are_told_apart_by_a_scale_of_colours(tmp_path: Path) -> None:
+    sizes = {f"size-{place}": (2.0 ** (-20 - place), 0.0) for place in range(8)}
+    sources = results(tmp_path, middle=(2.0**-10, 0.0), **sizes)
+    settings = Settings(reference="middle")
+    (figure,) = plot(compare(sources, settings), sources, settings)
+    lines = figure.figure.axes[0].get_lines()
+    assert len({line.get_color() for line in lines}) == 9
+    assert [float(line.get_label()) for line in lines] == sorted(
+        float(f"{source.attrs['amplitude']:g}") for source in sources.values()
+    )
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:

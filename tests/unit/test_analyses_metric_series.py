@@ -163,6 +163,20 @@ def test_divergence_of_each_seed_is_that_of_its_series(chaotic: Trajectory) -> N
     assert found["void[a]"].value == 0
 
 
+def test_a_second_theiler_window_stands_beside_the_first(chaotic: Trajectory) -> None:
+    """The same numbers as an analysis of its own with that window, of the same starts."""
+    both, alone = divergence(theiler=0, apart=50), divergence(theiler=50)
+    of_both, of_one = (neighbour_divergence.analyse(chaotic, given, CONTEXT) for given in (both, alone))
+    np.testing.assert_array_equal(of_both["exponent_apart"].values, of_one["exponent"].values)
+    assert not np.array_equal(of_both["exponent_apart"].values, of_both["exponent"].values, equal_nan=True)
+    published, expected = (
+        {number.name: number.value for number in neighbour_divergence.numbers(None, {"a": result}, given)}
+        for result, given in ((of_both, both), (of_one, alone))
+    )
+    for word in ("exponent", "significant-share", "positive-share"):
+        assert published[f"{word}-apart[a]"] == pytest.approx(expected[f"{word}[a]"])
+
+
 def test_edges_and_middle_of_the_range() -> None:
     """A planted V: exponents 0.2 + |x| for values x in [-1, 1]."""
     value = np.linspace(-1, 1, 101)[None]

@@ -171,6 +171,7 @@ def test_exponents_are_those_of_the_whole_network(tmp_path: Path) -> None:
         whole, of_map = (result[name].values[run] for name in ("network_exponent", "map_exponent"))
         assert whole[[0, -1]] == pytest.approx(np.sort(np.append(of_map, 0))[[-1, 0]], abs=1e-3)
         assert np.sum(np.abs(whole) > 1e-3) == 2
+    assert 0 < published["network-sum-rule[eta]"] < 1e-10
     wrong = result.assign(map_exponent=result["map_exponent"] * 0.9)
     published = {one.name: one.value for one in numbers(None, {"eta": wrong}, settings)}
     assert published["exponent-difference-any[eta]"] > 0.02

@@ -68,3 +68,35 @@ def test_steps_at_which_a_metric_rises_are_counted(tmp_path: Path) -> None:
     found = {number.name: number for number in numbers(None, sources, settings(rises=["loss"]))}
     assert found["rises-loss[a]"].value == 1
     assert "of 456 steps" in found["rises-loss[a]"].description
+
+
+def test_turns_of_a_metric_are_counted(tmp_path: Path) -> None:
+    """Runs of seed 2 fall, those of 3 go to and fro about a drift, those of 6 turn at every other step."""
+    step = np.arange(39.0)
+    courses = (1 / (1 + step), 0.01 * step + step % 2, np.abs((step + 2) % 4 - 2))
+    loss = np.repeat(np.stack(courses), 4, axis=0)
+    sources = {
+        "a": trajectory(tmp_path / "a.zarr", {"x": ensemble()}, metrics={"loss": loss}, seeds=[2, 3, 6])
+    }
+    (found,) = (
+        number
+        for number in numbers(None, sources, settings(alternates={"loss": 20}))
+        if number.name == "alternates-loss[a]"
+    )
+    assert found.value == pytest.approx((0 + 1 + 0.5) / 3)
+    assert found.n == 3
+
+
+def test_conditions_stand_in_the_panels_that_name_them(tmp_path: Path) -> None:
+    one = source(tmp_path / "a.zarr")
+    names = ["low", "high", *(f"rate={place}" for place in range(7))]
+    (figure,) = plot(
+        None, dict.fromkeys(names, one), settings(panels=[["high"], ["rate=1", "rate=2", "none"]])
+    )
+    panels = [
+        [text.get_text() for text in ax.get_legend().get_texts()]
+        for ax in figure.figure.axes
+        if ax.get_visible()
+    ]
+    rest = [name for name in names if name not in ("high", "rate=1", "rate=2")]
+    assert panels == [["high"], ["rate=1", "rate=2"], rest]

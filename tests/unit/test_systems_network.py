@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_iris
 from torch.nn.functional import cross_entropy, mse_loss, nll_loss, one_hot
 
 from orrery.config.errors import OrreryError
@@ -385,6 +386,46 @@ def test_tangents_equal_finite_differences(activation: str, optimizer: str) -> N
             difference = (pair[0][name] - pair[1][name]) / 2e-4
             scale = float(difference.abs().max()) + 1e-9
             assert float((found[name][k] - difference).abs().max()) / scale < 2e-5, name
+
+
+def test_the_gradient_of_networks_on_iris_equals_central_differences() -> None:
+    """4-10-3, logistic units, all 120 samples as one batch: criterion R1 of the study of network trajectories."""
+    flowers = load_iris()
+    order = np.random.default_rng(0).permutation(150)
+    inputs, labels = flowers.data[order], flowers.target[order]
+    data = SimpleNamespace(
+        train_inputs=inputs[:120],
+        train_labels=labels[:120],
+        test_inputs=inputs[120:],
+        test_labels=labels[120:],
+        class_names=("a", "b", "c"),
+        attributes={},
+    )
+    system = make(
+        data=data,
+        network={"kind": "mlp", "hidden": [10], "activation": "sigmoid", "bias": True},
+        initialisation={"kind": "normal", "biases": "zero"},
+        loss={"kind": "cross-entropy", "reduction": "mean"},
+        optimizer={"kind": "sgd", "rate": 1.0},
+        batches={"kind": "full"},
+    )
+    runs = Runs((0, 1), (0, 0))
+    state = system.initial(runs)
+    assert system.gradient is not None
+    gradient = system.gradient(state, system.batch(runs, 0), 0)
+    width = 1e-5
+    largest = 0.0
+    for name, values in state.items():
+        for entry in np.ndindex(*values.shape[1:]):
+            losses = []
+            for side in (1, -1):
+                moved = {key: tensor.clone() for key, tensor in state.items()}
+                moved[name][(slice(None), *entry)] += side * width
+                losses.append(system.metrics["train_loss"](moved))
+            difference = (losses[0] - losses[1]) / (2 * width) - gradient[name][(slice(None), *entry)]
+            largest = max(largest, float(difference.abs().max()))
+    assert 0 < largest < 1e-8
+    assert sum(values[0].numel() for values in state.values()) == 83
 
 
 def test_tangents_where_a_gradient_has_always_been_zero() -> None:

@@ -91,6 +91,9 @@ class Compare(Closed):
     growth_between: tuple[float, float] | None = Field(
         None, description="publish the share of pairs whose d(last) / d(first) lies between"
     )
+    reach: float | None = Field(
+        None, gt=0, description="publish how many steps d(t) / d(first) of a seed takes to reach this"
+    )
     shown: int = Field(4, ge=1, description="seeds drawn in each panel of d(t)")
 
 

@@ -14,6 +14,7 @@ from orrery.numerics.ranks import rank_correlation
 
 if TYPE_CHECKING:
     import xarray as xr
+    from jaxtyping import Float, Int
 
     from orrery.analyses.copy_divergence import Settings
 
@@ -115,6 +116,7 @@ def _distances(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Nu
             n=len(growth),
             description=f"{word} {said} of all pairs",
         )
+    yield from _course(name, distance.mean(axis=1), steps, settings.compare.reach)
     if settings.compare.growth_between is not None:
         low, high = settings.compare.growth_between
         within = np.where(np.isfinite(growth), (growth >= low) & (growth <= high), np.nan)
@@ -132,6 +134,50 @@ def _distances(name: str, source: xr.Dataset, settings: Settings) -> Iterator[Nu
         "median",
         "median over all pairs of the distance at the start over the largest distance",
     )
+
+
+def _course(
+    name: str, mean: Float[np.ndarray, "seed moment"], steps: Int[np.ndarray, " moment"], reach: float | None
+) -> Iterator[Number]:
+    """How the mean over copies goes between its ends: its range, its first tenth, and how soon it has grown."""
+    sound = mean[np.isfinite(mean).all(axis=1)]
+    for word, value in (("least", np.min), ("largest", np.max)):
+        yield Number(
+            f"distance-{word}[{name}]",
+            float(value(sound)) if sound.size else np.nan,
+            n=len(sound),
+            description=f"{word} distance over seeds and moments, mean over the copies of a seed",
+        )
+    growth = np.divide(mean, mean[:, :1], out=np.full_like(mean, np.nan), where=mean[:, :1] > 0)
+    tenth = int(np.searchsorted(steps, steps[0] + (steps[-1] - steps[0]) / 10))
+    early = growth[:, tenth]
+    yield Number(
+        f"early-growth[{name}]",
+        float(np.median(early[np.isfinite(early)])) if np.isfinite(early).any() else np.nan,
+        n=int(np.isfinite(early).sum()),
+        description=f"d({steps[tenth]}) / d({steps[0]}), median over seeds",
+    )
+    yield share_number(
+        f"early-fall-share[{name}]",
+        early[np.isfinite(early)] < 1,
+        f"share of seeds with d({steps[tenth]}) below d({steps[0]})",
+    )
+    if reach is None:
+        return
+    there = growth >= reach
+    reached = there.any(axis=1)
+    took = (steps[there.argmax(axis=1)] - steps[0])[reached]
+    yield share_number(
+        f"reached-share[{name}]", reached, f"share of seeds whose d(t) / d({steps[0]}) reaches {reach:g}"
+    )
+    for word, of in (("least", np.min), ("median", np.median), ("largest", np.max)):
+        yield Number(
+            f"reached-after-{word}[{name}]",
+            float(of(took)) if took.size else np.nan,
+            n=len(took),
+            unit="steps",
+            description=f"steps until d(t) / d({steps[0]}) reaches {reach:g}, {word} of the seeds that do",
+        )
 
 
 def _along(

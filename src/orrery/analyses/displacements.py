@@ -2,7 +2,8 @@
 
 Relative displacement |w(T) - w(0)| / |w(0)| and path length sum over t of |w(t) - w(t - 1)| of single weights, and
 their sums over all weights (Danovski, Soriano, Lacasa, arXiv 2404.05782). A weight with a small displacement and a long
-path would wander about; one whose path is no longer than its displacement goes straight.
+path would wander about; one whose path is no longer than its displacement goes straight. With ``ablate`` also by how
+much the loss at the last step changes where one weight is set to zero: the ratio is 1 for one that does not matter.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
     from orrery.trajectory.trajectory import Trajectory
 
+USES_SYSTEM = True
 SCOPE = "block"
+
+
+class Ablate(Closed):
+    """Single weights that are set to zero, one at a time, in the state of the last step."""
+
+    tensors: tuple[str, ...] = Field(min_length=1, description="names or patterns of the tensors")
+    most: int = Field(400, ge=1, description="entries of each tensor, evenly spaced")
 
 
 class Follow(Closed):
@@ -28,6 +37,7 @@ class Follow(Closed):
 
     tensors: tuple[str, ...] = Field(min_length=1, description="names or patterns of the tensors")
     most: int = Field(12, ge=1, description="entries kept of each tensor, evenly spaced")
+    seed: int | None = Field(None, ge=0, description="seed that is drawn; the first one where absent")
 
 
 class Settings(AnalysisSettings):
@@ -41,6 +51,9 @@ class Settings(AnalysisSettings):
         400, ge=2, description="steps at which norms and single weights are kept, evenly spaced"
     )
     follow: Follow | None = Field(None, description="single weights over time; none where absent")
+    ablate: Ablate | None = Field(
+        None, description="loss with single weights set to zero, over the loss; none where absent"
+    )
 
 
 def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
@@ -50,11 +63,12 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         ``relative(seed, component)``, \\|w(T) - w(0)\\| / \\|w(0)\\|, NaN where a weight starts at zero;
         ``displacement(seed, component)`` without the denominator; ``path(seed, component)``; ``total(seed)``, the sum
         of the displacements over the sum of \\|w(0)\\|; ``norm(seed, moment)`` at ``moment_step(moment)``; with
-        ``follow`` also ``single(seed, moment, entry)``. Attribute ``components`` is the table of the tensors,
-        ``entries`` names the single weights.
+        ``follow`` also ``single(seed, moment, entry)``, with ``ablate`` also ``loss_ratio(seed, ablated)`` at
+        ``ablated_component(ablated)``. Attribute ``components`` is the table of the tensors, ``entries`` names the
+        single weights.
 
     Raises:
-        OrreryError: steps with gaps, or nothing of these names was recorded.
+        OrreryError: steps with gaps, nothing of these names was recorded, or a system without a loss on its samples.
     """
     from orrery.analyses.displacements_result import displacements_of
 
@@ -62,7 +76,7 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
 
 
 def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
-    """``displacement[condition]``, norms at both ends, and how displacements and paths go together.
+    """``displacement[condition]``, norms at both ends, how displacements and paths go together, and loss ratios.
 
     Args:
         comparison: there is none.
@@ -75,13 +89,13 @@ def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Setti
 
 
 def plot(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Path length against displacement, L1 norm over time, and single weights over time where they were kept.
+    """Path length against displacement, L1 norm over time; single weights over time and loss ratios where asked for.
 
     Args:
         comparison: there is none.
         sources: by condition, from :func:`analyse`.
-        settings: not read.
+        settings: name the seed whose single weights are drawn.
     """
     from orrery.analyses.displacements_figures import draw
 
-    return draw(sources)
+    return draw(sources, settings)

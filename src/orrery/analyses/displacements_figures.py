@@ -17,27 +17,33 @@ from orrery.figures.grids import panel_grid
 if TYPE_CHECKING:
     import xarray as xr
 
+    from orrery.analyses.displacements import Settings
+
 MOST_POINTS = 3000
 """Weights drawn of one seed and tensor at most, evenly spaced."""
 MOST_PANELS = 6
 MOST_SEEDS = 10
 
 
-def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
+def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     """All figures.
 
     Args:
         sources: by condition, ``relative(seed, component)``, ``path(seed, component)`` and the rest.
+        settings: name the seed whose single weights are drawn.
 
     Raises:
-        OrreryError: there is no condition.
+        OrreryError: there is no condition, or it does not have the seed whose single weights are drawn.
     """
     if not sources:
         raise OrreryError("displacements: no condition was analysed; widen its patterns of conditions")
     found = [_paths(sources), _norms(sources)]
     followed = {name: source for name, source in sources.items() if "single" in source}
     if followed:
-        found.append(_single(followed))
+        found.append(_single(followed, None if settings.follow is None else settings.follow.seed))
+    ablated = {name: source for name, source in sources.items() if "loss_ratio" in source}
+    if ablated:
+        found.append(_loss_ratios(ablated))
     return found
 
 
@@ -129,16 +135,17 @@ def _norms(sources: Mapping[str, xr.Dataset]) -> Figure:
     return Figure("norm", "L1 norm of the weights", caption, figure, pd.concat(tables, ignore_index=True))
 
 
-def _single(sources: Mapping[str, xr.Dataset]) -> Figure:
-    """Single weights of the first seed of each condition."""
+def _single(sources: Mapping[str, xr.Dataset], seed: int | None) -> Figure:
+    """Single weights of one seed of each condition."""
     names, told = _panels(sources)
     figure, axes = panel_grid(len(names), 58, horizontal="step", vertical="weight")
     tables = []
     for ax, name in zip(axes, names, strict=True):
         source = sources[name]
+        of = _row(source, name, seed)
         steps, values, labels = (
             source["moment_step"].values,
-            source["single"].values[0],
+            source["single"].values[of],
             source.attrs["entries"],
         )
         tensors = [label.partition("[")[0] for label in labels]
@@ -155,14 +162,77 @@ def _single(sources: Mapping[str, xr.Dataset]) -> Figure:
                 alpha=0.8,
                 label=label,
             )
-        ax.set_title(f"{name}, seed {int(source['seed'].values[0])}", fontsize=style.text_size(7))
+        ax.set_title(f"{name}, seed {int(source['seed'].values[of])}", fontsize=style.text_size(7))
         table = pd.DataFrame(values, columns=labels)
         table.insert(0, "step", steps)
         table.insert(0, "condition", name)
         tables.append(table)
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, -0.25), fontsize=style.text_size(6))
     caption = (
-        "Single weights over training, evenly spaced among the entries of each tensor, of the first seed of each "
+        "Single weights over training, evenly spaced among the entries of each tensor, of one seed of each "
         f"condition.{told} No bands: each line is one weight of one run."
     )
     return Figure("single", "Single weights over time", caption, figure, pd.concat(tables, ignore_index=True))
+
+
+def _row(source: xr.Dataset, name: str, seed: int | None) -> int:
+    seeds = source["seed"].values.tolist()
+    if seed is not None and seed not in seeds:
+        raise OrreryError(
+            f"displacements: follow.seed: '{name}' has no seed {seed}; write one of {min(seeds)} to {max(seeds)}"
+        )
+    return 0 if seed is None else seeds.index(seed)
+
+
+def _loss_ratios(sources: Mapping[str, xr.Dataset]) -> Figure:
+    """Path against displacement of the weights that were set to zero one at a time, coloured by what it does."""
+    names, told = _panels(sources)
+    figure, axes = panel_grid(len(names), 64, horizontal="relative displacement", vertical="path length")
+    tables = []
+    for ax, name in zip(axes, names, strict=True):
+        source = sources[name]
+        places = source["ablated_component"].values
+        relative, path = (source[key].values[:MOST_SEEDS, places] for key in ("relative", "path"))
+        ratio = source["loss_ratio"].values[:MOST_SEEDS]
+        shown = np.isfinite(relative) & np.isfinite(path) & np.isfinite(ratio)
+        order = np.argsort(ratio[shown])  # what matters lies on top
+        points = ax.scatter(
+            relative[shown][order],
+            path[shown][order],
+            c=ratio[shown][order],
+            s=style.line(1.0) * 7,
+            linewidths=0.2,
+            edgecolors=style.INK,
+            rasterized=True,
+        )
+        bar = figure.colorbar(points, ax=ax, shrink=0.9, pad=0.02, aspect=18)
+        bar.outline.set_visible(False)
+        bar.set_label("loss without the weight / loss", fontsize=style.text_size(6.5))
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_title(name, fontsize=style.text_size(7))
+        seeds = np.broadcast_to(source["seed"].values[:MOST_SEEDS, None], shown.shape)
+        components = np.broadcast_to(places, shown.shape)
+        table = pd.DataFrame(
+            {
+                "seed": seeds[shown],
+                "component": components[shown],
+                "displacement": relative[shown],
+                "path": path[shown],
+                "loss ratio": ratio[shown],
+            }
+        )
+        table.insert(0, "condition", name)
+        tables.append(table)
+    caption = (
+        "Path length against relative displacement of single weights, coloured by the loss at the last step with this "
+        f"weight set to zero over the loss: 1 where the weight does not matter. Of the first {MOST_SEEDS} seeds; each "
+        f"panel has a scale of its own, and large ratios lie on top.{told}"
+    )
+    return Figure(
+        "loss-ratios",
+        "Loss with single weights set to zero",
+        caption,
+        figure,
+        pd.concat(tables, ignore_index=True),
+    )

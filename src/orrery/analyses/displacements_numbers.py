@@ -15,6 +15,9 @@ from orrery.numerics.ranks import rank_correlation
 if TYPE_CHECKING:
     import xarray as xr
 
+NEAR_ONE = 0.1
+"""Weights count as not mattering where the loss without them differs by less than this share."""
+
 
 def publish(sources: Mapping[str, xr.Dataset]) -> list[Number]:
     """All numbers of all conditions.
@@ -51,11 +54,22 @@ def _of_condition(name: str, source: xr.Dataset) -> Iterator[Number]:
                 n=len(values),
                 description=f"{end} sum of |w| at step {steps[column]} of all seeds",
             )
+    if "loss_ratio" in source:
+        yield from _loss_ratios(name, source["loss_ratio"].values)
     relative, path, displacement = (source[key].values for key in ("relative", "path", "displacement"))
     yield mean_number(
         f"path[{name}]", path.sum(axis=1), "sum of the path lengths of all weights, mean over seeds"
     )
     length = path.sum(axis=1)
+    first = 0
+    for tensor in source.attrs["components"]:
+        part = path[:, first : first + tensor["size"]].sum(axis=1)
+        first += tensor["size"]
+        yield mean_number(
+            f"path-share[{name},{tensor['name']}]",
+            np.divide(part, length, out=np.full_like(length, np.nan), where=length > 0),
+            f"share of {tensor['name']} in the path lengths of all weights, mean over seeds",
+        )
     straight = np.divide(displacement.sum(axis=1), length, out=np.full_like(length, np.nan), where=length > 0)
     yield mean_number(
         f"straightness[{name}]",
@@ -73,6 +87,25 @@ def _of_condition(name: str, source: xr.Dataset) -> Iterator[Number]:
         np.array([_wandering(*pair) for pair in pairs]),
         "share of weights in the upper quarter of path lengths and the lower quarter of relative displacements",
         floor=1 / 16,
+    )
+
+
+def _loss_ratios(name: str, ratios: Float[np.ndarray, "seed ablated"]) -> Iterator[Number]:
+    said = "loss with one weight set to zero over the loss"
+    yield mean_number(f"loss-ratio-median[{name}]", np.median(ratios, axis=1), f"{said}, median over weights")
+    yield mean_number(
+        f"loss-ratio-near-one[{name}]",
+        np.where(np.isfinite(ratios).all(axis=1), (np.abs(ratios - 1) < NEAR_ONE).mean(axis=1), np.nan),
+        f"share of weights without which the loss changes by less than {NEAR_ONE:.0%}, mean over seeds",
+    )
+    sound = ratios[np.isfinite(ratios).all(axis=1)]
+    of_seeds = sound.max(axis=1) if sound.size else np.full(0, np.nan)
+    yield mean_number(f"loss-ratio-largest[{name}]", of_seeds, f"{said}, largest of each seed")
+    yield Number(
+        f"loss-ratio-largest-median[{name}]",
+        float(np.median(of_seeds)) if of_seeds.size else np.nan,
+        n=len(of_seeds),
+        description=f"{said}, largest of each seed, median over seeds",
     )
 
 

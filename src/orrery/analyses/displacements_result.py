@@ -42,6 +42,10 @@ def displacements_of(source: Trajectory, settings: Settings, context: Context) -
         "moment_step": (("moment",), steps[drawn]),
     }
     attributes: dict[str, Any] = {"axes": dict(context.axes), "components": _table(source, names)}
+    if settings.ablate is not None:
+        from orrery.analyses.displacements_ablation import loss_ratios
+
+        variables |= loss_ratios(source, originals, attributes["components"], settings.ablate, context)
     if settings.follow is not None:
         single, labels = _single(source, originals, drawn, settings.follow)
         variables["single"] = (("seed", "moment", "entry"), single)

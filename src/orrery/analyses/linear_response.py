@@ -31,6 +31,11 @@ class Settings(AnalysisSettings):
         description="condition that the others are compared with; its copies start in the same directions"
     )
     moments: int = Field(300, ge=2, description="steps at which distances are kept, evenly spaced")
+    until: int | None = Field(
+        None,
+        ge=1,
+        description="last step of which the largest difference is published; all that is read if absent",
+    )
 
 
 def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
@@ -38,7 +43,8 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
 
     Returns:
         ``response(seed, copy, moment)``, the entrywise L1 distance over ``copies.amplitude``, and
-        ``moment_step(moment)``; the attribute ``amplitude``.
+        ``moment_step(moment)``; ``displacement(seed, copy)``, the sum of \\|w(T) - w(0)\\| of a copy over the sum of
+        its \\|w(0)\\|; the attribute ``amplitude``.
 
     Raises:
         OrreryError: there are no copies.
@@ -57,10 +63,13 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
     amplitude = float(source.attributes["condition"]["copies"]["amplitude"])
     places = evenly(array.sizes["step"], settings.moments)
     distances = copy_distances(array.data, rows)[:, :, places]
+    ends = np.asarray(array.isel(step=[0, -1]).values, dtype=float)[rows[:, 1:]]
+    moved = np.abs(ends[:, :, 1] - ends[:, :, 0]).sum(axis=-1) / np.abs(ends[:, :, 0]).sum(axis=-1)
     return xr.Dataset(
         {
             "response": (("seed", "copy", "moment"), distances / amplitude),
             "moment_step": ("moment", np.asarray(array["step"].values)[places]),
+            "displacement": (("seed", "copy"), moved),
         },
         coords={"seed": seeds, "copy": copies[1:]},
         attrs={"amplitude": amplitude},
@@ -115,7 +124,7 @@ def compare(sources: Mapping[str, xr.Dataset], settings: Settings) -> xr.Dataset
 def numbers(
     comparison: xr.Dataset | None, sources: Mapping[str, xr.Dataset], settings: Settings
 ) -> list[Number]:
-    """``difference[condition]``, the largest over all steps, for each condition but the reference.
+    """``difference[condition]`` of all but the reference, the largest over steps, and ``displacement[condition]``.
 
     Args:
         comparison: ``difference(condition, moment)``.
@@ -127,16 +136,30 @@ def numbers(
     """
     comparison = needed(comparison, "linear-response")
     rows = zip(comparison.attrs["conditions"], comparison["difference"].values, strict=True)
+    steps = comparison["moment_step"].values
+    read = steps <= (steps[-1] if settings.until is None else settings.until)
     return [
-        Number(
-            f"difference[{name}]",
-            float(values.max()),
-            n=int(sources[name].sizes["seed"]),
-            description=f"largest relative difference of d(t) over the size of the perturbation from that of "
-            f"{settings.reference}, over steps, seeds and copies",
-        )
-        for name, values in rows
-        if name != settings.reference
+        *(
+            Number(
+                f"difference[{name}]",
+                float(values[read].max()),
+                n=int(sources[name].sizes["seed"]),
+                description=f"largest relative difference of d(t) over the size of the perturbation from that of "
+                f"{settings.reference}, over steps to {steps[read][-1]}, seeds and copies",
+            )
+            for name, values in rows
+            if name != settings.reference
+        ),
+        *(
+            Number(
+                f"displacement[{name}]",
+                float(source["displacement"].values.mean()),
+                n=int(source.sizes["seed"]),
+                description=f"sum of |w({steps[-1]}) - w({steps[0]})| over the sum of |w({steps[0]})|, mean over seeds "
+                "and perturbed copies",
+            )
+            for name, source in sources.items()
+        ),
     ]
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
 from orrery.analyses.api import Figure
 from orrery.figures import panels, style
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 LEAST = 1e-9
 """Smaller differences are drawn here."""
+MOST_MARKS = 6
+"""More sizes than these are told apart by one scale of colours, from the smallest to the largest."""
+WIDE = 30.0
+"""Responses that differ by a larger factor stand on a logarithmic axis."""
 
 
 def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
@@ -32,12 +38,13 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
     left, right = figure.subplots(1, 2)
     steps = comparison["moment_step"].values
     tables = []
-    names = comparison.attrs["conditions"]
-    for index, name in enumerate(names):
-        look = style.mark(index)
+    conditions = comparison.attrs["conditions"]
+    # A study may give the sizes in any order.
+    names = sorted(conditions, key=lambda name: sources[name].attrs["amplitude"])
+    for look, name in zip(_looks(len(names)), names, strict=True):
         # The mean over copies of the first seed: one curve for each size.
         response = sources[name]["response"].values[0].mean(axis=0)
-        difference = comparison["difference"].values[index]
+        difference = comparison["difference"].values[conditions.index(name)]
         amplitude = sources[name].attrs["amplitude"]
         left.plot(
             steps,
@@ -67,11 +74,17 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
             )
         )
     right.axhline(0.01, color=style.MUTED, linewidth=style.line(0.7), linestyle="--")
+    drawn = np.concatenate([table["response"] for table in tables])
+    drawn = drawn[drawn > 0]
+    if drawn.size and drawn.max() > WIDE * drawn.min():
+        left.set_yscale("log")
     left.set_xlabel("step")
     left.set_ylabel("d(t) / size of the perturbation")
     right.set_xlabel("step")
     right.set_ylabel("relative difference")
-    left.legend(title="size", loc="upper left", bbox_to_anchor=(0, -0.2), ncols=4)
+    left.legend(
+        title="size", loc="upper left", bbox_to_anchor=(0, -0.2), ncols=4 if len(names) <= MOST_MARKS else 8
+    )
     panels.panel_letter(left, "a")
     panels.panel_letter(right, "b")
     reference = sources[settings.reference].attrs["amplitude"]
@@ -87,3 +100,11 @@ def draw(comparison: xr.Dataset, sources: Mapping[str, xr.Dataset], settings: Se
         figure,
         pd.concat(tables, ignore_index=True),
     )
+
+
+def _looks(count: int) -> list[style.Mark]:
+    """Looks of sizes in ascending order: those of all figures for a few, a scale of colours for many."""
+    if count <= MOST_MARKS:
+        return [style.mark(index) for index in range(count)]
+    colours = [to_hex(colour) for colour in colormaps[style.SEQUENTIAL](np.linspace(0, 1, count))]
+    return [style.Mark(colour, "o", "-") for colour in colours]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orrery.analyses.lyapunov import Settings
 
 COLUMNS = 2
+MOST_TICKS = 6
+"""Up to so many horizons are written below the axis one by one."""
 EXPONENT = "exponent (1/step)"
 
 
@@ -140,6 +142,10 @@ def _horizons(sources: Mapping[str, xr.Dataset]) -> Figure:
             ax.fill_between(horizons, low, high, color=look.colour, alpha=0.2, linewidth=0)
     ax.axhline(0, color=style.MUTED, linewidth=0.6, zorder=0)
     ax.set_xscale("log")
+    every = sorted({int(horizon) for source in sources.values() for horizon in source["horizon"].values})
+    if len(every) <= MOST_TICKS:
+        ax.set_xticks(every, [str(horizon) for horizon in every])
+        ax.set_xticks([], minor=True)
     ax.set_xlabel("horizon (steps from the start of the window)")
     ax.set_ylabel("first finite-time " + EXPONENT)
     if drawn_svd:
@@ -234,9 +240,11 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
         ax.set_xticks(at, list(sources), rotation=35, ha="right")
     ax.set_ylabel(EXPONENT)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-    first = next(iter(sources.values())).attrs["window"]
+    windows = {tuple(source.attrs["window"]) for source in sources.values()}
+    told = ", ".join(f"{first + settings.align} to {last}" for first, last in sorted(windows))
+    over = f"steps {told}" + (" (each condition has its own of these windows)" if len(windows) > 1 else "")
     caption = (
-        f"Mean exponents in the order of the QR, steps {first[0] + settings.align} to {first[1]}, mean over seeds "
+        f"Mean exponents in the order of the QR, {over}, mean over seeds "
         "with 95 % bootstrap intervals; ticks are the first exponents of single seeds. Runs that diverged and "
         "exponents of -infinity are left out."
     )

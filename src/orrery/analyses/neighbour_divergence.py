@@ -34,6 +34,9 @@ class Settings(SeriesSettings):
     theiler: int = Field(
         0, ge=0, description="what lies so many steps before or after a start is no neighbour"
     )
+    apart: int | None = Field(
+        None, ge=1, description="a second Theiler window, whose exponents are published beside the others"
+    )
     horizon: int = Field(25, ge=11, description="steps that are followed, the start included")
     significance: float = Field(
         0.05, gt=0, lt=1, description="largest p of a slope that counts as significant"
@@ -49,7 +52,8 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         ``neighbours(seed, draw)``, and ``dropped(seed, draw)``: 0 where it is used, 1 too near the end of the stretch,
         2 without neighbours, 3 with a mean distance of zero, 4 in a series that is not within the bounds.
         ``logarithm(seed, ahead)`` is the mean over the starts that are used of ln d_n, ``mean_slope(seed)`` the slope
-        of that over n = 1 to 10.
+        of that over n = 1 to 10. With ``apart`` also ``exponent_apart(seed, draw)`` and ``p_apart(seed, draw)`` of the
+        same starts, with neighbours farther away in time.
 
     Raises:
         OrreryError: the metric was not recorded at every step, is not finite, or the stretch is too short.

@@ -67,6 +67,8 @@ def _of_condition(name: str, source: xr.Dataset, significance: float) -> Iterato
         _means((exponent > 0).astype(float), used),
         "share of the starts that are used with a positive exponent, mean over seeds",
     )
+    if "exponent_apart" in source:
+        yield from _apart(name, source, significance)
     dropped = source["dropped"].values
     for word, code, said in (
         ("near-end", WITHIN_END, "too near the end of the stretch"),
@@ -91,6 +93,29 @@ def _of_condition(name: str, source: xr.Dataset, significance: float) -> Iterato
         "mean number of neighbours of the starts that are used, mean over seeds",
     )
     yield from _edges(name, exponent[used], source["start_value"].values[used])
+
+
+def _apart(name: str, source: xr.Dataset, significance: float) -> Iterator[Number]:
+    """The same of neighbours that are farther away in time."""
+    exponent = source["exponent_apart"].values
+    used = np.isfinite(exponent)
+    significant = used & (source["p_apart"].values <= significance)
+    for word, values, said, unit in (
+        ("exponent", exponent, "mean over starts of the slope in the window that a line fits best", PER_STEP),
+        (
+            "significant-share",
+            significant.astype(float),
+            f"share of the starts with p <= {significance:g}",
+            "",
+        ),
+        ("positive-share", (exponent > 0).astype(float), "share of the starts with a positive exponent", ""),
+    ):
+        yield mean_number(
+            f"{word}-apart[{name}]",
+            _means(values, used),
+            f"{said}, neighbours outside the second Theiler window, mean over seeds",
+            unit=unit,
+        )
 
 
 def _means(values: Float[np.ndarray, "seed draw"], chosen: np.ndarray) -> Float[np.ndarray, " seed"]:

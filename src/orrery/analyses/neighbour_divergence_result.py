@@ -36,6 +36,15 @@ OF_START = {
 
 def divergence_of(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
     """See :func:`orrery.analyses.neighbour_divergence.analyse`."""
+    found = _with_window(source, settings, context)
+    if settings.apart is None:
+        return found
+    other = _with_window(source, settings.model_copy(update={"theiler": settings.apart}), context)
+    return found.assign(exponent_apart=other["exponent"], p_apart=other["p"])
+
+
+def _with_window(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
+    """All of it with the neighbours of one Theiler window."""
     series = metric_series(source, settings, NAME)
     points = len(series.steps)
     if points < settings.starts:

@@ -111,7 +111,8 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         network in the window, per step, largest first, with ``sum_rule(seed)``.
 
         With ``tangents`` also ``network_exponent(seed, direction)`` of all weights by their tangent map, NaN
-        for runs that were left out, and ``map_exponent(seed, index)`` over the same steps, both largest first.
+        for runs that were left out, and ``map_exponent(seed, index)`` over the same steps, both largest first;
+        ``network_sum_rule(seed)``, the distance of the sum of all exponents of the network from the mean of ln|det J|.
 
         Over the whole course: ``moment_ones(seed, moment)``, ``moment_deviation(seed, moment)``, and
         ``course(seed, moment, side)``, least and largest loss between two moments, NaN where no loss was recorded.

@@ -188,9 +188,9 @@ def _exponents(name: str, source: xr.Dataset) -> Iterator[Number]:
     )
     yield Number(
         f"sum-rule[{name}]",
-        _largest(source["sum_rule"].values[kept]),
-        n=int(kept.sum()),
-        description="largest distance of the sum of the exponents from the mean of ln |det J|",
+        _largest(source["sum_rule"].values),
+        n=source.sizes["seed"],
+        description="largest distance of the sum of the exponents from the mean of ln |det J|, over all runs",
     )
 
 
@@ -216,6 +216,14 @@ def _beside_the_network(name: str, source: xr.Dataset, kept: np.ndarray) -> Iter
     )
     yield mean_number(
         f"map-exponent[{name},index=last]", of_map[:, -1], "smallest exponent of the map over the same steps"
+    )
+    residuals = source["network_sum_rule"].values
+    residuals = residuals[np.isfinite(residuals)]
+    yield Number(
+        f"network-sum-rule[{name}]",
+        _largest(residuals),
+        n=len(residuals),
+        description="largest distance of the sum of all exponents of the network from the mean of ln |det J|",
     )
     for words, columns in (("largest", slice(0, 1)), ("smallest", slice(-1, None)), ("any", slice(None))):
         yield Number(

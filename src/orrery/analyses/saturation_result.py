@@ -13,7 +13,7 @@ from orrery.analyses.saturation_states import Layers, Reducible, layers, recorde
 from orrery.config.errors import OrreryError
 from orrery.numerics import softmax_map
 from orrery.numerics.streams import Streams
-from orrery.numerics.tangent_frames import log_growth, positive_qr
+from orrery.numerics.tangent_frames import log_determinant, log_growth, positive_qr
 from orrery.systems.system import Runs
 from orrery.systems.tangents import push
 
@@ -157,6 +157,7 @@ def _whole(
     """Exponents of all weights along the recorded states, by QR."""
     rows = np.flatnonzero(saturated)[: chosen.runs]
     exponents = np.full((len(saturated), system.size), np.nan)
+    residual = np.full(len(saturated), np.nan)
     if rows.size:
         last = next(iter(weights.values())).shape[1] - 1
         first = last - chosen.align - chosen.steps
@@ -164,15 +165,22 @@ def _whole(
         start = torch.from_numpy(_normal(0, (system.size, system.size), "frame"))
         frame = positive_qr(start.expand(len(rows), -1, -1))[0]
         logs = torch.zeros((len(rows), system.size), dtype=torch.float64)
+        volume = torch.zeros(len(rows), dtype=torch.float64)
         for place in range(first, last):
             step = source.steps[place - last - 1]
             state = {name: torch.from_numpy(values[rows, place]) for name, values in weights.items()}
             moved = push(system, state, system.batch(runs, step), step, frame.transpose(1, 2), together=16)
-            frame, factor = positive_qr(moved.transpose(1, 2))
+            carried, before = moved.transpose(1, 2), frame
+            frame, factor = positive_qr(carried)
             if place >= first + chosen.align:
                 logs += log_growth(factor)
+                volume += log_determinant(carried, before)
         exponents[rows] = -np.sort(-(logs / chosen.steps).numpy(), axis=1)
-    return {"network_exponent": (("seed", "direction"), exponents)}
+        residual[rows] = ((logs.sum(dim=1) - volume) / chosen.steps).abs().numpy()
+    return {
+        "network_exponent": (("seed", "direction"), exponents),
+        "network_sum_rule": ("seed", residual),
+    }
 
 
 def _map_over_the_same(runs: Sequence[Layers], rates: np.ndarray, chosen: Tangents) -> dict[str, tuple]:

@@ -41,18 +41,28 @@ class Settings(AnalysisSettings):
         (),
         description="metrics of which the steps are counted at which they rise, and their range is published",
     )
+    alternates: dict[str, int] = Field(
+        {},
+        description="metric -> number of last steps of which the share is published at which the metric turns: rises "
+        "after a fall, or falls after a rise; 1 where it goes to and fro with period 2",
+    )
     points: dict[str, Point] = Field({}, description="label -> one value of one run, published as it is")
     logarithmic: tuple[str, ...] = Field((), description="metrics drawn on a logarithmic axis")
+    panels: tuple[tuple[str, ...], ...] = Field(
+        (),
+        description="patterns of the conditions of each panel; six to a panel in their order where empty, as are those "
+        "that no pattern names",
+    )
 
 
 def numbers(comparison: None, sources: Mapping[str, Trajectory], settings: Settings) -> list[Number]:
-    """``last-<metric>[condition]`` with an interval over seeds, ``diverged[condition]``, ``rises-<metric>[condition]``
-    and ``point[label]``.
+    """``last-<metric>[condition]`` with an interval over seeds, ``diverged[condition]``, ``rises-<metric>[condition]``,
+    ``alternates-<metric>[condition]`` and ``point[label]``.
 
     Raises:
         OrreryError: a metric, condition, seed or step that was not recorded.
     """
-    from orrery.analyses.training_curves_numbers import last_means, point, rises
+    from orrery.analyses.training_curves_numbers import last_means, point, rises, turns
 
     found = []
     for name, trajectory in sources.items():
@@ -80,6 +90,17 @@ def numbers(comparison: None, sources: Mapping[str, Trajectory], settings: Setti
                     description=f"steps at which {metric} rises, of {steps} steps of all runs",
                 )
             )
+        for metric, count in settings.alternates.items():
+            value, interval, n = turns(trajectory, metric, count)
+            found.append(
+                Number(
+                    f"alternates-{metric}[{name}]",
+                    value,
+                    interval,
+                    n,
+                    description=f"share of the last {count} steps at which {metric} turns, mean over runs",
+                )
+            )
     for label, wanted in settings.points.items():
         value = point(sources, wanted.condition, wanted.metric, wanted.seed, wanted.copy_, wanted.step)
         found.append(
@@ -102,4 +123,7 @@ def plot(comparison: None, sources: Mapping[str, Trajectory], settings: Settings
     """
     from orrery.analyses.training_curves_figures import draw
 
-    return [draw(sources, metric, logarithmic=metric in settings.logarithmic) for metric in settings.metrics]
+    return [
+        draw(sources, metric, logarithmic=metric in settings.logarithmic, groups=settings.panels)
+        for metric in settings.metrics
+    ]

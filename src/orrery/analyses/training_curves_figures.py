@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,22 +21,35 @@ PER_PANEL = 6
 DIGITS = 6
 
 
-def draw(sources: Mapping[str, Trajectory], metric: str, *, logarithmic: bool) -> Figure:
-    """All runs of all conditions that recorded the metric, up to six conditions to a panel."""
+def draw(
+    sources: Mapping[str, Trajectory],
+    metric: str,
+    *,
+    logarithmic: bool,
+    groups: Sequence[Sequence[str]] = (),
+) -> Figure:
+    """All runs of all conditions that recorded the metric.
+
+    Args:
+        sources: trajectories by condition.
+        metric: recorded or evaluated.
+        logarithmic: the vertical axis.
+        groups: patterns of the conditions of each panel; what is left over stands six to a panel.
+    """
     names = [name for name, trajectory in sources.items() if metric in trajectory.metrics]
-    groups = [names[first : first + PER_PANEL] for first in range(0, len(names), PER_PANEL)]
-    columns = min(2, max(len(groups), 1))
-    rows = -(-max(len(groups), 1) // columns)
+    panels_of = _grouped(names, groups)
+    columns = min(2, max(len(panels_of), 1))
+    rows = -(-max(len(panels_of), 1) // columns)
     figure = style.figure("double" if columns > 1 else 120.0, 72 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    tables, lost, window = [], 0, 1
-    for place, group in enumerate(groups):
+    tables, lost, windows = [], 0, {1}
+    for place, group in enumerate(panels_of):
         for index, name in enumerate(group):
             array = sources[name].metric(metric)
             steps, values, averaged = _drawn(
                 array[array.dims[1]].values, np.asarray(array.values, dtype=float)
             )
-            window = max(window, averaged)
+            windows.add(averaged)
             diverged = sources[name].dataset["status"].values == 1
             lost += int(diverged.sum())
             panels.curves_of_runs(axes[place], steps, values, name, index=index, diverged=diverged)
@@ -45,10 +59,12 @@ def draw(sources: Mapping[str, Trajectory], metric: str, *, logarithmic: bool) -
         if logarithmic:
             axes[place].set_yscale("log")
         axes[place].legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
-    for spare in axes[len(groups) :]:
+    for spare in axes[len(panels_of) :]:
         spare.set_visible(False)
     words = metric.replace("_", " ")
-    average = f" Each point is a mean over {window} steps." if window > 1 else ""
+    longest = max(windows)
+    over = f"{min(windows - {1})} to {longest}" if len(windows - {1}) > 1 else str(longest)
+    average = f" Each point is a mean over {over} steps." if longest > 1 else ""
     after = "; they are drawn until then and left out of medians and bands" if lost else ""
     caption = (
         f"{words.capitalize()} of all runs (thin lines: every seed and every copy); thick lines are medians over runs, "
@@ -56,6 +72,18 @@ def draw(sources: Mapping[str, Trajectory], metric: str, *, logarithmic: bool) -
     )
     data = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"condition": [], "step": []})
     return Figure(metric.replace("_", "-"), f"{words.capitalize()} of all runs", caption, figure, data)
+
+
+def _grouped(names: Sequence[str], groups: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Each condition in the first group that one of its patterns names, the others six by six."""
+    found: list[list[str]] = []
+    left = list(names)
+    for patterns in groups:
+        named = [name for name in left if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        left = [name for name in left if name not in named]
+        found.append(named)
+    found += [left[first : first + PER_PANEL] for first in range(0, len(left), PER_PANEL)]
+    return [group for group in found if group]
 
 
 def _table(trajectory: Trajectory, name: str, steps: np.ndarray, values: np.ndarray) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from orrery.config.errors import OrreryError, nearest
 from orrery.numerics.resampling import bootstrap_counts, interval, resampled_mean
@@ -33,7 +34,37 @@ def last_means(
     values = np.asarray(array.values, dtype=float)
     # The last recorded place may be empty: a loss belongs to the state before a step.
     known = np.isfinite(values).any(axis=0)
-    last = values[:, np.flatnonzero(known)[-count:]].mean(axis=1)
+    return _over_seeds(trajectory, values[:, np.flatnonzero(known)[-count:]].mean(axis=1))
+
+
+def turns(trajectory: Trajectory, metric: str, count: int) -> tuple[float, tuple[float, float] | None, int]:
+    """Share of the last ``count`` recorded steps at which a metric turns: its change has another sign than the last.
+
+    1 for a series of period 2, whatever slow drift it has beside it; 0 for one that only falls. Diverged runs are left
+    out.
+
+    Returns:
+        As :func:`last_means`.
+
+    Raises:
+        OrreryError: the metric was not recorded.
+    """
+    values = np.asarray(trajectory.metric(metric).values, dtype=float)
+    known = np.flatnonzero(np.isfinite(values).any(axis=0))[-count - 2 :]
+    changes = np.diff(values[:, known], axis=1)
+    lost = ~np.isfinite(changes).all(axis=1)
+    shares = (
+        (changes[:, 1:] * changes[:, :-1] < 0).mean(axis=1)
+        if len(known) > 2
+        else np.full(len(values), np.nan)
+    )
+    return _over_seeds(trajectory, np.where(lost, np.nan, shares))
+
+
+def _over_seeds(
+    trajectory: Trajectory, last: Float[np.ndarray, " run"]
+) -> tuple[float, tuple[float, float] | None, int]:
+    """Mean over the copies of each seed, then over seeds, of the runs that did not diverge."""
     kept = (trajectory.dataset["status"].values == 0) & np.isfinite(last)
     seeds = trajectory.dataset["seed"].values
     by_seed = np.array([last[kept & (seeds == seed)].mean() for seed in np.unique(seeds[kept])])
