@@ -70,6 +70,17 @@ class StackedMlp:
             below = self.activation.forward(self._layer(state, number, below))
         return self._layer(state, self.layers, below)
 
+    def local_fields(
+        self, state: State, inputs: Float[torch.Tensor, "group sample feature"]
+    ) -> tuple[Float[torch.Tensor, "run unit sample"], ...]:
+        """What each hidden layer feeds into its activation, first layer first."""
+        fields = []
+        below = inputs
+        for number in range(1, self.layers):
+            fields.append(self._layer(state, number, below))
+            below = self.activation.forward(fields[-1])
+        return tuple(fields)
+
     def differentiate(
         self, state: State, batch: Batch, t: int
     ) -> tuple[Float[torch.Tensor, " run"], dict[str, Gradient], State]:

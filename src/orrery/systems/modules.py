@@ -204,18 +204,29 @@ class StackedModule:
         self, state: State, inputs: Float[torch.Tensor, "sample feature"]
     ) -> Float[torch.Tensor, "run output sample"]:
         """Output of every run on the same samples, in evaluation mode."""
+        return self.last_layer(state, inputs[None])
+
+    def last_layer(
+        self, state: State, inputs: Float[torch.Tensor, "group sample feature"]
+    ) -> Float[torch.Tensor, "run output sample"]:
+        """Output of every run, in evaluation mode: on the same samples, or on samples of its own."""
         self._module.eval()
         weights = {component.name: state[component.name] for component in self.weights}
         statistics = {component.name: state[component.name] for component in self.statistics}
 
-        def one(w: RunState, s: RunState) -> torch.Tensor:
-            return self._call(w, s, inputs, 0)[0]
+        def one(w: RunState, s: RunState, x: torch.Tensor) -> torch.Tensor:
+            return self._call(w, s, x, 0)[0]
 
+        shared = inputs.shape[0] == 1
         if self.settings.batching == "loop":
             runs = next(iter(weights.values())).shape[0]
-            found = torch.stack([one(_row(weights, r), _row(statistics, r)) for r in range(runs)])
+            found = torch.stack(
+                [one(_row(weights, r), _row(statistics, r), inputs[0 if shared else r]) for r in range(runs)]
+            )
+        elif shared:
+            found = vmap(one, in_dims=(0, 0, None))(weights, statistics, inputs[0])
         else:
-            found = vmap(one)(weights, statistics)
+            found = vmap(one)(weights, statistics, inputs)
         return found.transpose(1, 2)
 
 

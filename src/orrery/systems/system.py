@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from jaxtyping import Float, Shaped
 
+    from orrery.systems.forward import Forward
+
     State = dict[str, Float[torch.Tensor, "run ..."]]
     # A group is a stretch of runs that share their batches; one group serves all runs where there is but one.
     Batch = dict[str, Shaped[torch.Tensor, "group ..."]]
@@ -100,6 +102,7 @@ class System:
         whole: all training samples as one batch, shared by all runs; the loss on it does not depend on ``t``.
         edge: the edge of stability at the rate of step ``t``: the eigenvalue of the Hessian of the loss above which
             a minimum is left. ``None`` where no such number is known.
+        forward: what the network makes of inputs; ``None`` where the system is none.
     """
 
     components: tuple[Component, ...]
@@ -117,6 +120,7 @@ class System:
     gradient: Callable[[State, Batch, int], State] | None = None
     whole: Callable[[], Batch] | None = None
     edge: Callable[[int], float] | None = None
+    forward: Forward | None = None
 
     def step(self, state: State, batch: Batch, t: int) -> State:
         """The map itself: the state after step ``t``."""

@@ -12,6 +12,7 @@ from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
 from orrery.systems.batches import Groups, SampleIndices, groups_of
 from orrery.systems.evaluation import Evaluation
+from orrery.systems.forward import Forward
 from orrery.systems.gradients import Gradient
 from orrery.systems.initial import draw_weights, stack_runs
 from orrery.systems.losses import loss_of
@@ -45,6 +46,11 @@ class Stacked(Protocol):
         self, state: State, inputs: Float[torch.Tensor, "sample feature"]
     ) -> Float[torch.Tensor, "run output sample"]:
         """The last layer of every run on the same samples."""
+
+    def last_layer(
+        self, state: State, inputs: Float[torch.Tensor, "group sample feature"]
+    ) -> Float[torch.Tensor, "run output sample"]:
+        """The last layer of every run: on the same samples, or on samples of its own."""
 
 
 def network_system(
@@ -118,6 +124,12 @@ def network_system(
         whole=lambda: _all_of(samples),
         edge=None if stable is None else lambda t: stable(rate * schedule_factor(settings.schedule, t)),
         observables={"outputs": ((shown, samples.outputs), outputs)},
+        forward=Forward(
+            network.last_layer,
+            loss,
+            network.local_fields if isinstance(network, StackedMlp) else None,
+            settings.network.activation if isinstance(settings.network, Mlp) else "",
+        ),
         metrics=evaluation.metrics(),
         # A module of anybody's may do with the step what it likes.
         clock=partial(schedule_factor, settings.schedule)
