@@ -166,6 +166,7 @@ def test_numbers_are_means_over_seeds() -> None:
     assert (first.n, first.unit) == (10, "1/step")
     assert said["sum[it]"].value == pytest.approx(math.log(0.3))
     assert said["largest-sum-rule[it]"].value < 1e-10
+    assert said["largest-sum-rule[it]"].value <= said["largest-single-sum-rule[it]"].value < 1e-10
     assert said["largest-covariance-residual[it]"].value < 1e-10
     assert said["finite-time[it,horizon=5,index=1]"].value == pytest.approx(
         found["finite_time"].values[:, 0, 1].mean()
