@@ -41,7 +41,8 @@ def test_small_growth_is_precise_beside_rows_of_any_size() -> None:
     grown = log_growth(factor).sum(dim=1)
     assert np.allclose(grown, exact, rtol=0, atol=1e-11)
     assert torch.allclose(frame.transpose(1, 2) @ frame, torch.eye(6).double().expand(5, -1, -1), atol=1e-14)
-    assert torch.equal(factor, factor.triu()) and (factor.diagonal(dim1=1, dim2=2) > 0).all()
+    assert torch.equal(factor, factor.triu())
+    assert (factor.diagonal(dim1=1, dim2=2) > 0).all()
     # Without sorting this would fail.
     plain = torch.linalg.qr(vectors).R
     assert np.abs(log_growth(plain).sum(dim=1).numpy() - exact).max() > 1e-8

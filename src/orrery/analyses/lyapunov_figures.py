@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orrery.analyses.lyapunov import Settings
 
 COLUMNS = 2
+SINGLE = 60
+"""Up to so many seeds their curves are drawn one by one; more would hide medians and bands."""
 EXPONENT = "exponent (1/step)"
 
 
@@ -74,6 +76,7 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
                 f"λ{_subscript(index)}",
                 index=index,
                 diverged=lost[drawn],
+                thin=len(values) <= SINGLE,
             )
             tables += [
                 pd.DataFrame(
@@ -89,10 +92,17 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     align = f" after {settings.align} steps of alignment" if settings.align else ""
     caption = (
         f"Mean growth ln R_ii per step from the start of the window{align} up to each step, in the order of the QR, "
-        "natural logarithms; thin lines are seeds, thick lines medians over seeds, bands reach from the 25th to the "
-        "75th percentile."
+        f"natural logarithms. {_lines(sources)}"
     )
     return Figure("spectra", "Exponents over time", caption, figure, pd.concat(tables, ignore_index=True))
+
+
+def _lines(sources: Mapping[str, xr.Dataset]) -> str:
+    """What lines and bands are, for a caption."""
+    few = [source.sizes["seed"] <= SINGLE for source in sources.values()]
+    where = "" if all(few) else f" (where there are at most {SINGLE})"
+    single = f"Thin lines are seeds{where}, thick lines" if any(few) else "Lines are"
+    return f"{single} medians over seeds, bands reach from the 25th to the 75th percentile."
 
 
 def _subscript(index: int) -> str:
@@ -291,7 +301,7 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
             if not seen.any():
                 continue
             whole = values[np.isfinite(values[:, seen]).all(axis=1)][:, seen]
-            panels.curves_of_runs(ax, steps[seen], whole, label, index=number)
+            panels.curves_of_runs(ax, steps[seen], whole, label, index=number, thin=len(values) <= SINGLE)
         ax.set_ylim(0, 92)
         ax.set_yticks((0, 30, 60, 90))
         ax.set_title(name)
@@ -300,9 +310,8 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
         ax.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=3)
     caption = (
         "Least angles between the space of the first group of close exponents and that of all others, and angles "
-        "between leading covariant vectors where their exponents are not close, numbered in the order of the QR. Thin "
-        "lines are seeds, thick lines medians over seeds, bands reach from the 25th to the 75th percentile. "
-        "Vectors of symmetric tangent maps at rest are orthogonal."
+        "between leading covariant vectors where their exponents are not close, numbered in the order of the QR. "
+        f"{_lines(sources)} Vectors of symmetric tangent maps at rest are orthogonal."
     )
     return Figure(
         "angles", "Angles of covariant vectors", caption, figure, pd.concat(tables, ignore_index=True)

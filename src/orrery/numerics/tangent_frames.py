@@ -41,8 +41,8 @@ def positive_qr(
 def _by_sorted_rows(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """QR after the rows are sorted by size, the largest first.
 
-    Householder's reflections mix all rows: where large rows come late, what is small is rounded to the precision of what
-    is large, and R_ii lose up to the condition of the matrix. Sorted, each row keeps its own precision in practice
+    Householder's reflections mix all rows: where large rows come late, what is small is rounded to the precision of
+    what is large, and R_ii lose up to the condition of the matrix. Sorted, each row keeps its own precision in practice
     (Powell and Reid 1969; Cox and Higham, BIT 38, 34 (1998), who also sort columns, which is not open to us).
     """
     order = vectors.abs().amax(dim=2).argsort(dim=1, descending=True)[:, :, None]

@@ -1,7 +1,7 @@
 """Iterate a stretch of recorded runs again, bit for bit, for what was not stored: tangents, dense windows, activations.
 
-A replay starts at the last checkpoint or recorded state before the stretch, or at the start of the runs, and steps all runs of a tile at
-once, as they were trained: a product of matrices may have other bits for another number of runs.
+A replay starts at the last checkpoint or recorded state before the stretch, or at the start of the runs, and steps all
+runs of a tile at once, as they were trained: a product of matrices may have other bits for another number of runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orrery.systems.system import Runs, System
 from orrery.training.build import build_system
 from orrery.training.copies import perturb_copies
 from orrery.training.device import make_repeatable
-from orrery.training.recorded import last_recorded
+from orrery.training.recorded_start import last_recorded
 from orrery.training.states import END, START, read_state, step_of
 
 if TYPE_CHECKING:

@@ -49,6 +49,4 @@ def last_recorded(
     step, place, store = best
     vectors = torch.from_numpy(store.source("state")[:, place])
     # Copies into memory of torch, each of its own: kernels may give other bits for views.
-    return step, {
-        name: tensor.contiguous().clone() for name, tensor in unpacked(vectors, components).items()
-    }
+    return step, {name: tensor.contiguous().clone() for name, tensor in unpacked(vectors, components).items()}
