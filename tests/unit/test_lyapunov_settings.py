@@ -202,6 +202,10 @@ def test_figures_name_what_they_show() -> None:
     assert set(figures["horizons"].data["horizon"]) == {5, 50}
     assert figures["angles"].data["angle"].between(0, 90).all()
     assert len(plot(None, {"it": sources["rate=0.2"]}, chosen)) == 3
+    assert "the QR, steps 0 to 100," in figures["exponents"].caption
+    sources["rate=0.4"].attrs["averaged"] = [20, 80]
+    exponents = plot(None, sources, chosen)[2]
+    assert "rate=0.2: steps 0 to 100, rate=0.4: steps 20 to 80" in exponents.caption
 
 
 def test_curves_of_many_seeds_are_not_drawn_one_by_one() -> None:

@@ -89,10 +89,9 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
         ax.set_xlabel("step")
         ax.set_ylabel(EXPONENT)
         ax.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=4)
-    align = f" after {settings.align} steps of alignment" if settings.align else ""
     caption = (
-        f"Mean growth ln R_ii per step from the start of the window{align} up to each step, in the order of the QR, "
-        f"natural logarithms. {_lines(sources)}"
+        f"Mean growth ln R_ii per step from the first of the averaged steps ({_averaged(sources)}) up to each step, in "
+        f"the order of the QR, natural logarithms. {_lines(sources)}"
     )
     return Figure("spectra", "Exponents over time", caption, figure, pd.concat(tables, ignore_index=True))
 
@@ -103,6 +102,17 @@ def _lines(sources: Mapping[str, xr.Dataset]) -> str:
     where = "" if all(few) else f" (where there are at most {SINGLE})"
     single = f"Thin lines are seeds{where}, thick lines" if any(few) else "Lines are"
     return f"{single} medians over seeds, bands reach from the 25th to the 75th percentile."
+
+
+def _averaged(sources: Mapping[str, xr.Dataset]) -> str:
+    """The steps over which exponents are averaged, by condition where they differ, for a caption."""
+    words = {
+        name: f"steps {source.attrs['averaged'][0]} to {source.attrs['averaged'][1]}"
+        for name, source in sources.items()
+    }
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{name}: {steps}" for name, steps in words.items())
 
 
 def _subscript(index: int) -> str:
@@ -244,9 +254,8 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
         ax.set_xticks(at, list(sources), rotation=35, ha="right")
     ax.set_ylabel(EXPONENT)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-    first = next(iter(sources.values())).attrs["window"]
     caption = (
-        f"Mean exponents in the order of the QR, steps {first[0] + settings.align} to {first[1]}, mean over seeds "
+        f"Mean exponents in the order of the QR, {_averaged(sources)}, mean over seeds "
         "with 95 % bootstrap intervals; ticks are the first exponents of single seeds. Runs that diverged and "
         "exponents of -infinity are left out."
     )

@@ -121,6 +121,7 @@ def exponents_of(source: Trajectory, settings: Settings, context: Context) -> xr
         attrs={
             "axes": dict(context.axes),
             "window": [window.first, window.last],
+            "averaged": [window.first + settings.align, window.last],
             "components": followed.system.size,
             **attributes,
         },
