@@ -290,12 +290,17 @@ def test_results_are_written_and_figures_drawn_for_every_condition(tmp_path: Pat
     assert [one.name for one in drawn] == [
         "roc",
         "areas",
+        "indices",
         "correlations",
         "final-losses",
         "final-loss-distribution",
     ]
     assert len(drawn[0].figure.axes) == 1
-    assert len(drawn[2].figure.axes) == 2
+    assert len(drawn[3].figure.axes) == 2
+    # Every exponent at every horizon, one of them chosen at each.
+    for _, one in drawn[1].data.iterrows():
+        tried = drawn[2].data[drawn[2].data["horizon"] == one["horizon"]].set_index("index")["area"]
+        assert (tried - 0.5).abs().idxmax() == one["index"]
     assert drawn[1].data["area_exponent"].size == len(HORIZONS)
     assert "loss at the same step" in drawn[0].caption
     drawn = outcome_prediction.plot(None, {"control": results["control"]}, settings)

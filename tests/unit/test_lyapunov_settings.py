@@ -166,6 +166,7 @@ def test_numbers_are_means_over_seeds() -> None:
     assert (first.n, first.unit) == (10, "1/step")
     assert said["sum[it]"].value == pytest.approx(math.log(0.3))
     assert said["largest-sum-rule[it]"].value < 1e-10
+    assert 0 < said["largest-single-sum-rule[it]"].value < 1e-10
     assert said["largest-covariance-residual[it]"].value < 1e-10
     assert said["finite-time[it,horizon=5,index=1]"].value == pytest.approx(
         found["finite_time"].values[:, 0, 1].mean()
@@ -201,6 +202,18 @@ def test_figures_name_what_they_show() -> None:
     assert set(figures["horizons"].data["horizon"]) == {5, 50}
     assert figures["angles"].data["angle"].between(0, 90).all()
     assert len(plot(None, {"it": sources["rate=0.2"]}, chosen)) == 3
+    assert "the QR, steps 0 to 100," in figures["exponents"].caption
+    sources["rate=0.4"].attrs["averaged"] = [20, 80]
+    exponents = plot(None, sources, chosen)[2]
+    assert "rate=0.2: steps 0 to 100, rate=0.4: steps 20 to 80" in exponents.caption
+
+
+def test_curves_of_many_seeds_are_not_drawn_one_by_one() -> None:
+    for seeds, single in ((3, True), (80, False)):
+        found = run_of(henon(), range(seeds), last=20)
+        figure = plot(None, {"it": found}, settings())[0]
+        assert ("Thin lines are seeds" in figure.caption) == single
+        assert (len(figure.figure.axes[0].lines) > 3) == single
 
 
 def test_an_axis_of_names_is_no_axis() -> None:

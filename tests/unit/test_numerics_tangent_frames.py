@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -28,6 +29,23 @@ def test_qr_has_a_positive_diagonal_and_gives_the_vectors_back(directions: int) 
     # LAPACK leaves signs that are not positive: without the choice of signs this would be no test.
     if directions > 1:
         assert (torch.linalg.qr(vectors).R.diagonal(dim1=1, dim2=2) < 0).any()
+
+
+def test_small_growth_is_precise_beside_rows_of_any_size() -> None:
+    # As in a run that blows up: the last components are stretched by up to 1e13, the first ones not at all.
+    rows = 10.0 ** torch.tensor([0.0, 1.0, -1.0, 13.0, 0.0, 9.0]).double()
+    vectors = drawn(5, 6, 6) * rows[:, None]
+    frame, factor = positive_qr(vectors)
+    with mpmath.workdps(60):
+        exact = [float(mpmath.log(abs(mpmath.det(mpmath.matrix(one.tolist()))))) for one in vectors]
+    grown = log_growth(factor).sum(dim=1)
+    assert np.allclose(grown, exact, rtol=0, atol=1e-11)
+    assert torch.allclose(frame.transpose(1, 2) @ frame, torch.eye(6).double().expand(5, -1, -1), atol=1e-14)
+    assert torch.equal(factor, factor.triu())
+    assert (factor.diagonal(dim1=1, dim2=2) > 0).all()
+    # Without sorting this would fail.
+    plain = torch.linalg.qr(vectors).R
+    assert np.abs(log_growth(plain).sum(dim=1).numpy() - exact).max() > 1e-8
 
 
 @pytest.mark.parametrize("directions", [1, 2])

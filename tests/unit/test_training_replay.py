@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,32 @@ def test_a_replay_starts_at_the_last_checkpoint_before(tmp_path: Path, iris: Pat
     assert called == [10, 11]
 
 
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"steps": {"every": 4}}, [8, 9]),
+        ({"steps": {"every": 1}}, []),
+        ({"steps": {"every": 4}, "state": ["fc1.*"]}, list(range(10))),
+    ],
+)
+def test_a_replay_starts_at_a_whole_state_that_was_recorded(
+    tmp_path: Path, iris: Path, record: dict[str, object], expected: list[int]
+) -> None:
+    given = condition(training={"dtype": "float64"}, record=record)
+    train(tmp_path / "a", iris, given, last=20)
+    (orbit,) = replay_of(given, iris, [tmp_path / "a"])
+    long_way = packed(replace(orbit, stores=()).state(10), orbit.system.components)
+    called = []
+    step = orbit.system.advance
+    object.__setattr__(orbit.system, "advance", lambda *args: called.append(args[2]) or step(*args))
+    assert torch.equal(packed(orbit.state(10), orbit.system.components), long_way)
+    assert called == expected
+
+
 def test_without_a_checkpoint_before_it_is_one_sentence(tmp_path: Path, iris: Path) -> None:
     given = condition(training={"dtype": "float64"})
     train(tmp_path / "a", iris, given, last=10)
     (orbit,) = replay_of(given, iris, [tmp_path / "a"])
-    del orbit.starts[0]
+    orbit = replace(orbit, starts={10: None}, stores=())
     with pytest.raises(OrreryError, match="needs a checkpoint at or before it; there is none before step 10"):
         orbit.state(4)

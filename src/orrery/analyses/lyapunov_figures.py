@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 COLUMNS = 2
 MOST_TICKS = 6
 """Up to so many horizons are written below the axis one by one."""
+SINGLE = 60
+"""Up to so many seeds their curves are drawn one by one; more would hide medians and bands."""
 EXPONENT = "exponent (1/step)"
 
 
@@ -76,6 +78,7 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
                 f"λ{_subscript(index)}",
                 index=index,
                 diverged=lost[drawn],
+                thin=len(values) <= SINGLE,
             )
             tables += [
                 pd.DataFrame(
@@ -88,13 +91,30 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
         ax.set_xlabel("step")
         ax.set_ylabel(EXPONENT)
         ax.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=4)
-    align = f" after {settings.align} steps of alignment" if settings.align else ""
     caption = (
-        f"Mean growth ln R_ii per step from the start of the window{align} up to each step, in the order of the QR, "
-        "natural logarithms; thin lines are seeds, thick lines medians over seeds, bands reach from the 25th to the "
-        "75th percentile."
+        f"Mean growth ln R_ii per step from the first of the averaged steps ({_averaged(sources)}) up to each step, in "
+        f"the order of the QR, natural logarithms. {_lines(sources)}"
     )
     return Figure("spectra", "Exponents over time", caption, figure, pd.concat(tables, ignore_index=True))
+
+
+def _lines(sources: Mapping[str, xr.Dataset]) -> str:
+    """What lines and bands are, for a caption."""
+    few = [source.sizes["seed"] <= SINGLE for source in sources.values()]
+    where = "" if all(few) else f" (where there are at most {SINGLE})"
+    single = f"Thin lines are seeds{where}, thick lines" if any(few) else "Lines are"
+    return f"{single} medians over seeds, bands reach from the 25th to the 75th percentile."
+
+
+def _averaged(sources: Mapping[str, xr.Dataset]) -> str:
+    """The steps over which exponents are averaged, by condition where they differ, for a caption."""
+    words = {
+        name: f"steps {source.attrs['averaged'][0]} to {source.attrs['averaged'][1]}"
+        for name, source in sources.items()
+    }
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{name}: {steps}" for name, steps in words.items())
 
 
 def _subscript(index: int) -> str:
@@ -240,11 +260,8 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
         ax.set_xticks(at, list(sources), rotation=35, ha="right")
     ax.set_ylabel(EXPONENT)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-    windows = {tuple(source.attrs["window"]) for source in sources.values()}
-    told = ", ".join(f"{first + settings.align} to {last}" for first, last in sorted(windows))
-    over = f"steps {told}" + (" (each condition has its own of these windows)" if len(windows) > 1 else "")
     caption = (
-        f"Mean exponents in the order of the QR, {over}, mean over seeds "
+        f"Mean exponents in the order of the QR, {_averaged(sources)}, mean over seeds "
         "with 95 % bootstrap intervals; ticks are the first exponents of single seeds. Runs that diverged and "
         "exponents of -infinity are left out."
     )
@@ -299,7 +316,7 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
             if not seen.any():
                 continue
             whole = values[np.isfinite(values[:, seen]).all(axis=1)][:, seen]
-            panels.curves_of_runs(ax, steps[seen], whole, label, index=number)
+            panels.curves_of_runs(ax, steps[seen], whole, label, index=number, thin=len(values) <= SINGLE)
         ax.set_ylim(0, 92)
         ax.set_yticks((0, 30, 60, 90))
         ax.set_title(name)
@@ -308,9 +325,8 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
         ax.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=3)
     caption = (
         "Least angles between the space of the first group of close exponents and that of all others, and angles "
-        "between leading covariant vectors where their exponents are not close, numbered in the order of the QR. Thin "
-        "lines are seeds, thick lines medians over seeds, bands reach from the 25th to the 75th percentile. "
-        "Vectors of symmetric tangent maps at rest are orthogonal."
+        "between leading covariant vectors where their exponents are not close, numbered in the order of the QR. "
+        f"{_lines(sources)} Vectors of symmetric tangent maps at rest are orthogonal."
     )
     return Figure(
         "angles", "Angles of covariant vectors", caption, figure, pd.concat(tables, ignore_index=True)

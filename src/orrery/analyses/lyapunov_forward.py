@@ -69,6 +69,7 @@ class Forward:
         zeros = torch.zeros_like(mark.frame[:, 0, :])
         self._total, self._averaged, self._half, self._since = (zeros.clone() for _ in range(4))
         self._volume = zeros[:, 0].clone()
+        self._apart = zeros[:, 0].clone()
         self._lost = torch.zeros(zeros.shape[0], dtype=torch.int64)
         self._masked = torch.zeros(zeros.shape[0], dtype=torch.int64)
         self._since_step = mark.step
@@ -87,7 +88,9 @@ class Forward:
             if mark.step <= self._middle:
                 self._half = self._half + logs
             if self._full:
-                self._volume = self._volume + log_determinant(carried, before)
+                volume = log_determinant(carried, before)
+                self._volume = self._volume + volume
+                self._apart = torch.maximum(self._apart, (logs.sum(dim=1) - volume).abs())
         if self._product is not None and mark.step - self._first <= max(self._horizons):
             self._product.multiply(factor)
 
@@ -154,7 +157,8 @@ class Forward:
             (self._half / early - rest / late).abs() if early and late else torch.full_like(rest, torch.nan)
         )
         volume = (exponents.sum(dim=1) - self._volume / steps).abs()
-        found["sum_rule"] = volume if self._full else torch.full_like(volume, torch.nan)
+        for name, residual in (("sum_rule", volume), ("sum_rule_single", self._apart)):
+            found[name] = residual if self._full else torch.full_like(residual, torch.nan)
         state = packed(self._last.state, self._followed.system.components)
         diverged = ~state.isfinite().all(dim=1)
         found["diverged"] = diverged

@@ -121,6 +121,12 @@ def _quality(name: str, source: xr.Dataset) -> Iterator[Number]:
             source["sum_rule"].values,
             "largest |sum of all exponents - mean of ln|det J|| over seeds",
         )
+        yield _largest(
+            f"largest-single-sum-rule[{name}]",
+            source["sum_rule_single"].values,
+            "largest |sum of ln R_ii - ln|det J|| of one orthogonalisation, over no mean, over seeds",
+            unit="",
+        )
     for kind, words in (
         ("diverged", "runs that diverged within the window"),
         ("undefined", "runs whose tangents are not finite although they did not diverge"),

@@ -73,7 +73,8 @@ def exponents_of(source: Trajectory, settings: Settings, context: Context) -> xr
           largest first; NaN where rounding has lost them, and without a full basis;
         - ``running(seed, moment, index)``: the mean up to a moment; ``local(seed, moment, index)``: since the last;
         - ``convergence(seed, index)``: by how much the means over the two halves of the averaged steps differ;
-        - ``sum_rule(seed)``: the sum of all exponents less the mean of ln|det J|, its size; NaN without a full basis;
+        - ``sum_rule(seed)``: the sum of all exponents less the mean of ln|det J|, its size; ``sum_rule_single(seed)``:
+          the largest such difference of one orthogonalisation, over no mean; NaN without a full basis;
         - ``vector_growth(seed, horizon)``, ``vector_growth_l1(seed, horizon)``: of the weight part of the first start
           vector in its L2 and L1 norm; ``vector_length(seed, moment)``, ``vector_length_l1(seed, moment)``: logarithms
           of that part relative to the start;
@@ -120,6 +121,7 @@ def exponents_of(source: Trajectory, settings: Settings, context: Context) -> xr
         attrs={
             "axes": dict(context.axes),
             "window": [window.first, window.last],
+            "averaged": [window.first + settings.align, window.last],
             "components": followed.system.size,
             **attributes,
         },
@@ -134,6 +136,7 @@ _DIMS: Mapping[str, tuple[str, ...]] = {
     "local": ("moment", "index"),
     "convergence": ("index",),
     "sum_rule": (),
+    "sum_rule_single": (),
     "vector_growth": ("horizon",),
     "vector_growth_l1": ("horizon",),
     "vector_length": ("moment",),

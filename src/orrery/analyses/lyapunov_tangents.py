@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +52,7 @@ class Followed:
         """The system of the tile."""
         return self.orbit.system
 
-    @property
+    @cached_property
     def runs(self) -> Runs:
         """Seeds and copies of the chosen runs."""
         runs = self.orbit.runs

@@ -28,7 +28,7 @@ COLUMNS = 3
 
 
 def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
-    """ROC curves and areas where there are classes, rank correlations, final losses.
+    """ROC curves, areas and the choice of the index where there are classes, rank correlations, final losses.
 
     Args:
         sources: by condition, ``area(predictor, horizon)`` and all else of
@@ -36,7 +36,7 @@ def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
     """
     found = []
     if two := {name: result for name, result in sources.items() if classified(result)}:
-        found += [_roc(two), _areas(two)]
+        found += [_roc(two), _areas(two), _indices(two)]
     return [*found, _correlations(sources), _scatter(sources), _histogram(sources)]
 
 
@@ -125,8 +125,9 @@ def _roc(sources: Mapping[str, xr.Dataset]) -> Figure:
     _legend(figure, axes[0])
     found = " ".join(f"{name}: {answer(result)[1]}; {adds(result)}." for name, result in sources.items())
     caption = (
-        "ROC curves on the fresh runs, at the horizon that was chosen on the others; with index and orientation of "
-        f"the exponent likewise chosen there. Numbers are areas (AUC). {found}"
+        f"Do exponents tell more than the loss, or add to it? {found} Drawn are ROC curves on the fresh runs, at the "
+        "horizon that was chosen on the others; index and orientation of the exponent are likewise chosen there. "
+        "Numbers are areas (AUC)."
     )
     return Figure("roc", "Exponents beside the loss as predictors", caption, figure, pd.concat(rows))
 
@@ -161,6 +162,41 @@ def _areas(sources: Mapping[str, xr.Dataset]) -> Figure:
         "that was chosen there. Dotted: chance. The gradient enters as the length of the step."
     )
     return Figure("areas", "AUC against the horizon", caption, figure, pd.concat(rows))
+
+
+def _indices(sources: Mapping[str, xr.Dataset]) -> Figure:
+    """What was chosen from: the area of every index at every horizon."""
+    figure, axes = _panels(len(sources), 50)
+    rows = []
+    for ax, (name, result) in zip(axes, sources.items(), strict=True):
+        ax.axhline(0.5, color=style.MUTED, linewidth=style.line(0.6), linestyle=":")
+        index = result["index"].values
+        for place, horizon in enumerate(result["horizon"].values.tolist()):
+            areas = result["choosing_area"].values[place]
+            chosen = int(result["chosen_index"].values[place])
+            look = style.mark(place)
+            ax.plot(
+                index,
+                areas,
+                color=look.colour,
+                linestyle=look.dashes,
+                marker=look.marker,
+                markerfacecolor="none",
+                label=f"step {horizon}",
+            )
+            ax.plot(chosen, areas[chosen], color=look.colour, marker=look.marker, markersize=6)
+            rows.append(pd.DataFrame({"condition": name, "horizon": horizon, "index": index, "area": areas}))
+        ax.set_xticks(index)
+        ax.set(xlabel="index, 0 is the largest", ylabel="AUC on the choosing runs")
+        _titled(ax, name)
+    _alike(axes)
+    _legend(figure, axes[0], columns=5)
+    caption = (
+        "Area under the ROC curve of every exponent, sorted at its horizon, on the runs with which was chosen: above "
+        "one half (dotted) a larger exponent goes with a high final loss, below it a smaller one. Filled: the index "
+        "chosen at that horizon, which alone is scored on the fresh runs."
+    )
+    return Figure("indices", "AUC of every exponent", caption, figure, pd.concat(rows))
 
 
 def _table(name: str, result: xr.Dataset) -> pd.DataFrame:

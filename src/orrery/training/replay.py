@@ -1,7 +1,7 @@
 """Iterate a stretch of recorded runs again, bit for bit, for what was not stored: tangents, dense windows, activations.
 
-A replay starts at the last checkpoint before the stretch, or at the start of the runs, and steps all runs of a tile at
-once, as they were trained: a product of matrices may have other bits for another number of runs.
+A replay starts at the last checkpoint or recorded state before the stretch, or at the start of the runs, and steps all
+runs of a tile at once, as they were trained: a product of matrices may have other bits for another number of runs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from orrery.systems.system import Runs, System
 from orrery.training.build import build_system
 from orrery.training.copies import perturb_copies
 from orrery.training.device import make_repeatable
+from orrery.training.recorded_start import last_recorded
 from orrery.training.states import END, START, read_state, step_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Orbit:
             are those of a branch.
         perturbation: how the copies differ at the start.
         streams: of the condition.
+        stores: trajectories of the runs; iteration starts from a state that they hold where that is nearer.
     """
 
     system: System
@@ -45,6 +47,7 @@ class Orbit:
     starts: Mapping[int, Place | None]
     perturbation: Mapping[str, Any]
     streams: Streams
+    stores: tuple[Place, ...] = ()
 
     def state(self, step: int) -> State:
         """The state of all runs after ``step``, the bits that training had there.
@@ -62,22 +65,8 @@ class Orbit:
         Raises:
             OrreryError: no start lies at or before ``first``, or a checkpoint is damaged.
         """
-        before = [step for step in self.starts if step <= first]
-        if not before:
-            raise OrreryError(
-                f"a replay from step {first} needs a checkpoint at or before it; there is none before step "
-                f"{min(self.starts, default=0)}"
-            )
-        t = max(before)
-        place = self.starts[t]
         with torch.no_grad():
-            if place is None:
-                start = self.system.initial(self.runs)
-                state = perturb_copies(
-                    start, self.system.components, self.runs, self.perturbation, self.streams
-                )
-            else:
-                state, _, _ = read_state(place, t, torch.device("cpu"))
+            t, state = self._start(first)
             while True:
                 if t >= first:
                     yield t, state
@@ -85,6 +74,24 @@ class Orbit:
                     return
                 state = self.system.step(state, self.system.batch(self.runs, t), t)
                 t += 1
+
+    def _start(self, first: int) -> tuple[int, State]:
+        """The last state before ``first``, or that of ``first``, that is known without a step."""
+        t = max((step for step in self.starts if step <= first), default=-1)
+        if t < first:
+            recorded = last_recorded(self.stores, self.system.components, t, first)
+            if recorded is not None:
+                return recorded
+        if t < 0:
+            raise OrreryError(
+                f"a replay from step {first} needs a checkpoint at or before it; there is none before step "
+                f"{min(self.starts, default=0)}"
+            )
+        place = self.starts[t]
+        if place is not None:
+            return t, read_state(place, t, torch.device("cpu"))[0]
+        start = self.system.initial(self.runs)
+        return t, perturb_copies(start, self.system.components, self.runs, self.perturbation, self.streams)
 
 
 def replay_of(condition: Mapping[str, Any], dataset: Path | None, folders: Sequence[Place]) -> list[Orbit]:
@@ -102,16 +109,19 @@ def replay_of(condition: Mapping[str, Any], dataset: Path | None, folders: Seque
     make_repeatable()
     system = build_system(condition, dataset, torch.device("cpu"))
     starts: dict[Runs, dict[int, Place | None]] = {}
+    stores: dict[Runs, list[Place]] = {}
     for folder in folders:
         about = json.loads((folder / "data.zarr" / "zarr.json").read_text())["attributes"]
         runs = Runs(tuple(about["seeds"]), tuple(about["copies"]))
         # The start of a branch is no function of its settings, so training has written it down.
         found = starts.setdefault(runs, {} if condition.get("branch") else {0: None})
+        stores.setdefault(runs, []).append(folder / "data.zarr")
         for name in (START, END):
             step = step_of(folder / name)
             if step is not None:
                 found[step] = folder / name
     streams = Streams(condition.get("streams"))
     return [
-        Orbit(system, runs, places, condition.get("copies") or {}, streams) for runs, places in starts.items()
+        Orbit(system, runs, places, condition.get("copies") or {}, streams, tuple(stores[runs]))
+        for runs, places in starts.items()
     ]
