@@ -149,14 +149,15 @@ def _against_product(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
         xlabel="sharpness over edge",
         ylabel="finite-time exponent (ln per step)",
         xlim=(0, None),
-        ylim=(-2.5, 1),
+        ylim=(-1.5, 1),
     )
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2)
     caption = (
         "Finite-time exponent of each stretch along the direction that is sharpest at its start, against the sharpness "
         "over the edge, the mean of both ends of the stretch. One point per seed and stretch. Solid: ln |1 - rate x "
         "sharpness|, what a step of plain descent at that sharpness gives: it turns positive at the edge (dashed). "
-        "Points leave the line where sharpness or direction change within the stretch."
+        "Points leave the line where sharpness or direction change within the stretch; well below the edge, where the "
+        "sharpest direction shrinks most, what is left of it lies along directions that shrink less."
     )
     return [
         Figure(
