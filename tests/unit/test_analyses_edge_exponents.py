@@ -19,6 +19,7 @@ from orrery.analyses.edge_exponents_numbers import beyond_negative_curvature, fi
 from orrery.config.errors import OrreryError
 from orrery.plan.analyses import NOT_SCIENCE
 from orrery.systems.hessian import hessian
+from orrery.systems.tangents import jacobian
 from orrery.training.replay import replay_of
 from orrery.trajectory.trajectory import Trajectory
 
@@ -64,6 +65,31 @@ def test_the_sharpest_direction_is_multiplied_by_one_less_rate_times_sharpness(
     assert said["multiplier-mismatch[a]"].value < 1e-7
 
 
+@pytest.mark.parametrize("batches", [{"kind": "full"}, {"kind": "shuffled", "size": 16}])
+@pytest.mark.parametrize("follow", [100, 1])
+def test_stretches_against_the_product_of_dense_jacobians(
+    tmp_path: Path, iris: Path, batches: dict, follow: int
+) -> None:
+    result, _, context = found(tmp_path, iris, {**PLAIN, "batches": batches}, tolerance=1e-9, follow=follow)
+    (orbit,) = context.replay()
+    assert np.isnan(result["finite_time"][:, 0]).all()
+    runs = orbit.runs
+    for place, start in enumerate((2, 4, 6, 8, 10)):
+        first = orbit.state(start)
+        vectors = torch.linalg.eigh(hessian(orbit.system, first, orbit.system.whole(), 0))[1]
+        carried = vectors[[0, 2]][:, :, [-1, 0]]
+        steps = min(2, follow)
+        for step, state in orbit.states(start, start + steps - 1):
+            dense = jacobian(orbit.system, state, orbit.system.batch(runs, step), step)
+            carried = dense[[0, 2]] @ carried
+        for name, wanted in (
+            ("finite_time", torch.linalg.svdvals(carried)[:, 0]),
+            ("sharpest_stretch", carried[:, :, 0].norm(dim=1)),
+            ("lowest_stretch", carried[:, :, 1].norm(dim=1)),
+        ):
+            np.testing.assert_allclose(result[name][:, place + 1], wanted.log() / steps, atol=1e-6)
+
+
 def test_no_direction_grows_faster_than_these_two_allow(tmp_path: Path, iris: Path) -> None:
     given = condition(system=PLAIN, training={"dtype": "float64"})
     train(tmp_path / "a", iris, given, last=12)
@@ -92,6 +118,12 @@ def known() -> xr.Dataset:
             "local": (("seed", "moment"), [[0.1, 0.0, 0.0, 0.2, 0.1, -0.1], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]),
             "lowest_growth": (("seed", "moment"), [[0.2, 0.05, 0.0, 0.0, 0.0, 0.0], [0.0] * 6]),
             "sharpest_growth": (("seed", "moment"), [[-1.0, -0.5, 0.1, 0.2, 0.3, 0.0], [-1.0] * 6]),
+            "finite_time": (("seed", "moment"), [[np.nan, 0.3, 0.2, 0.3, 0.1, 0.1], [np.nan] + [0.0] * 5]),
+            "sharpest_stretch": (
+                ("seed", "moment"),
+                [[np.nan, -0.1, 0.02, 0.3, 0.1, 0.1], [np.nan] + [-1.0] * 5],
+            ),
+            "lowest_stretch": (("seed", "moment"), [[np.nan, 0.3, 0.2, 0.0, 0.0, 0.0], [np.nan] + [0.0] * 5]),
             "product": (("seed", "moment"), [[0.5, 0.9, 1.1, 1.2, 1.0, 1.0], [0.5] * 6]),
             "crossing": ("seed", [30.0, np.nan]),
             "diverged": ("seed", [False, False]),
@@ -112,7 +144,9 @@ def test_numbers_of_known_curves() -> None:
     assert said["local-after[a]"].value == pytest.approx(0.05)
     assert said["positive-share-after[a]"].value == pytest.approx(0.5)
     assert said["sharpest-growth-after[a]"].value == pytest.approx(0.15)
-    assert [figure.name for figure in plot(None, {"a": known()}, Settings(of="x"))] == ["exponents"]
+    assert (said["finite-time-first-positive[a]"].value, said["finite-time-lead[a]"].value) == (20, 10)
+    assert (said["sharpest-first-positive[a]"].value, said["sharpest-lead[a]"].value) == (40, -10)
+    assert [figure.name for figure in plot(None, {"a": known()}, Settings(of="x"))] == ["exponents", "link"]
 
 
 def test_a_seed_without_exponents_is_left_out() -> None:

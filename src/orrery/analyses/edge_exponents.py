@@ -2,7 +2,8 @@
 
 The tangent map of plain descent is I - eta H, so the sharpest direction is multiplied by 1 - eta x sharpness in every
 step: beyond 2 / eta it grows, with alternating sign. Directions of negative curvature grow at any rate. Which of them
-a leading exponent owes its sign to is seen where all stand side by side.
+a leading exponent owes its sign to is seen where all stand side by side. A frame that is carried along since the start
+has lost what shrank fastest before the edge, so finite-time exponents of each stretch, which begin anew, stand beside.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ class Settings(AnalysisSettings):
         "cluster near zero, which takes many products to resolve",
     )
     products: int = Field(300, ge=2, description="as in the analysis 'sharpness'")
+    follow: int = Field(
+        100,
+        ge=1,
+        description="steps over which the directions of highest and lowest curvature are followed from each moment on, "
+        "at most until the next",
+    )
 
     @field_validator("of")
     @classmethod

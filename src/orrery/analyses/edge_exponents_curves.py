@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from orrery.analyses import sharpness
+from orrery.analyses.edge_exponents_stretches import growth_over_stretches
 from orrery.analyses.lyapunov_tangents import Followed
 from orrery.analyses.sharpness_curves import arranged, check, look, portions
 from orrery.config.errors import OrreryError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from orrery.analyses.edge_exponents import Settings
     from orrery.systems.system import State
 
+STRETCHES = ("finite_time", "sharpest_stretch", "lowest_stretch")
 Curves = dict[str, Float[np.ndarray, "seed moment ..."]]
 
 
@@ -74,53 +77,77 @@ def _of_tile(followed: Followed, steps: Float[np.ndarray, " moment"], settings: 
         batch=settings.batch, lowest=1, tolerance=settings.tolerance, products=settings.products
     )
     check(system, asked, "edge-exponents")
-    states: list[State] = []
-    waiting = set(steps.tolist())
+    moments = [int(step) for step in steps]
     parts: list[Curves] = []
-    ends = {last for _, last in portions(system, asked, len(steps), followed.runs.count)}
-    for step, state in followed.states(int(steps[0]), int(steps[-1])):
-        if step not in waiting:
+    held: dict[int, State] = {}
+    portion = portions(system, asked, len(moments), followed.runs.count)
+    first, last = next(portion)
+    for step, state in followed.states(moments[0], moments[-1]):
+        if step - moments[bisect_right(moments, step) - 1] <= settings.follow:
+            held[step] = state
+        # Growth over the stretch that begins at the last moment of a portion needs the states until the next one.
+        if step < moments[min(last, len(moments) - 1)]:
             continue
-        states.append(state)
-        taken = sum(len(part["sharpness"][0]) for part in parts) + len(states)
-        if taken in ends:
-            parts.append(_looked_at(followed, states, steps[taken - len(states) : taken], asked))
-            states = []
-    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+        parts.append(
+            _looked_at(followed, held, moments[first : last + 1], last - first, settings.follow, asked)
+        )
+        if last == len(moments):
+            break
+        held = {kept: held[kept] for kept in held if kept >= moments[last]}
+        first, last = next(portion)
+    found = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+    # They belong to the moment at which the stretch ends; there is none that ends at the first.
+    for name in STRETCHES:
+        values = found[name][:, : len(moments) - 1]
+        found[name] = np.concatenate([np.full((len(values), 1), np.nan), values], axis=1)
+    return found
 
 
 def _looked_at(
-    followed: Followed, states: list[State], steps: Float[np.ndarray, " moment"], asked: sharpness.Settings
+    followed: Followed,
+    held: dict[int, State],
+    moments: list[int],
+    count: int,
+    follow: int,
+    asked: sharpness.Settings,
 ) -> Curves:
-    """Eigenvalues at some moments, and the growth of their vectors in the step that starts there."""
+    """Eigenvalues at ``count`` moments, growth of their vectors in the step and over the stretch that start there.
+
+    ``moments`` has the end of the last stretch too, unless the runs end there.
+    """
     system = followed.system
     read = [
         component
         for component in system.components
         if component in moved(system) or component.role == "statistic"
     ]
+    looked = moments[:count]
     stacked = {
-        component.name: torch.stack([state[component.name] for state in states], dim=1) for component in read
+        component.name: torch.stack([held[step][component.name] for step in looked], dim=1)
+        for component in read
     }
-    found = look(system, stacked, followed.runs, steps, asked, vectors=True)
-    vectors = found.pop("vectors")
+    found = look(system, stacked, followed.runs, looked, asked, vectors=True)
+    inside = places(system.components, [component.role for component in moved(system)])
+    eigenvectors = found.pop("vectors")
+    vectors = torch.zeros((*eigenvectors.shape[:3], system.size), dtype=torch.float64)
+    vectors[..., inside] = torch.from_numpy(eigenvectors)
     growth = np.stack(
-        [
-            _growth(followed, state, int(step), vectors[:, place])
-            for place, (state, step) in enumerate(zip(states, steps, strict=True))
-        ],
-        axis=1,
+        [_growth(followed, held[step], step, vectors[:, place]) for place, step in enumerate(looked)], axis=1
     )
-    return {**found, "sharpest_growth": growth[:, :, 0], "lowest_growth": growth[:, :, 1]}
+    found |= {"sharpest_growth": growth[:, :, 0], "lowest_growth": growth[:, :, 1]}
+    if len(moments) == 1:
+        return found | {name: np.empty((len(growth), 0)) for name in STRETCHES}
+    stretches = growth_over_stretches(
+        system, followed.runs, held, moments, follow, vectors[:, : len(moments) - 1]
+    )
+    return found | stretches
 
 
 def _growth(
-    followed: Followed, state: State, step: int, vectors: Float[np.ndarray, "run rank weight"]
-) -> Float[np.ndarray, "run rank"]:
-    """ln |J v| for vectors of norm 1 in the weights."""
+    followed: Followed, state: State, step: int, vectors: Float[torch.Tensor, "run rank component"]
+) -> Float[torch.Tensor, "run rank"]:
+    """ln of the length, in the weights, of vectors of norm 1 after one step."""
     system: System = followed.system
     inside = places(system.components, [component.role for component in moved(system)])
-    full = torch.zeros((*vectors.shape[:2], system.size), dtype=torch.float64)
-    full[:, :, inside] = torch.from_numpy(vectors)
-    pushed = push(system, state, system.batch(followed.runs, step), step, full)
+    pushed = push(system, state, system.batch(followed.runs, step), step, vectors)
     return pushed[:, :, inside].norm(dim=2).log().numpy()

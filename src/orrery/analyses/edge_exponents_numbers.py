@@ -59,7 +59,16 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
     steps = source["moment_step"].values.astype(float)
     kept = {
         variable: source[variable].values[~lost]
-        for variable in ("local", "sharpest_growth", "lowest_growth", "product", "crossing")
+        for variable in (
+            "local",
+            "sharpest_growth",
+            "lowest_growth",
+            "finite_time",
+            "sharpest_stretch",
+            "lowest_stretch",
+            "product",
+            "crossing",
+        )
     }
     local, crossing = kept["local"], kept["crossing"]
     threshold = f"{settings.threshold:g} per step"
@@ -87,6 +96,7 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
             "the edge, negative where it comes after; mean over the seeds that have both",
             "steps",
         )
+    yield from _of_stretches(name, kept, steps, settings.threshold)
     after = steps[None, :] >= np.nan_to_num(crossing, nan=np.inf)[:, None]
     for word, chosen in (("before", ~after), ("after", after)):
         yield over_seeds(
@@ -114,6 +124,37 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
             n=len(local),
             description="largest difference of |J v| along the sharpest direction from |1 - 2 sharpness / edge|, which "
             "it is for plain descent without weight decay on the batch of the Hessian",
+        )
+
+
+def _of_stretches(
+    name: str, kept: Mapping[str, np.ndarray], steps: Float[np.ndarray, " moment"], threshold: float
+) -> Iterator[Number]:
+    """When finite-time exponents turn positive: of any direction, and of the sharpest one."""
+    any_floor = np.full_like(kept["finite_time"], threshold)
+    sharp_floor = np.maximum(np.nan_to_num(kept["lowest_stretch"], nan=np.inf), threshold)
+    for word, values, floor, words in (
+        ("finite-time", kept["finite_time"], any_floor, "finite-time exponent"),
+        (
+            "sharpest",
+            kept["sharpest_stretch"],
+            sharp_floor,
+            "growth along the sharpest direction at its start, also above that along the lowest curvature,",
+        ),
+    ):
+        when = first_above(np.nan_to_num(values, nan=-np.inf), floor, steps)
+        yield over_seeds(
+            f"{word}-first-positive[{name}]",
+            when,
+            f"end of the first stretch with a {words} above {threshold:g} per step, mean over the seeds that have one",
+            "steps",
+        )
+        yield over_seeds(
+            f"{word}-lead[{name}]",
+            kept["crossing"] - when,
+            "steps from the end of that stretch to the crossing of the edge, negative where it comes after; mean over "
+            "the seeds that have both",
+            "steps",
         )
 
 

@@ -152,6 +152,12 @@ def _of_edge(
         n=len(product),
         description="largest sharpness over edge of all seeds and steps looked at",
     )
+    yield Number(
+        f"least-peak-product[{name}]",
+        float(product.max(axis=1).min()),
+        n=len(product),
+        description="largest sharpness over edge of the seed in which it stays lowest",
+    )
     yield over_seeds(
         f"loss-at-crossing[{name}]",
         _at(loss, steps, crossing),

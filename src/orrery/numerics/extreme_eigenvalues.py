@@ -116,6 +116,7 @@ class _Space:
         self._runs, self._size, self._most = runs, size, most
         self._vectors = torch.empty((runs, 0, size), dtype=torch.float64)
         self._matrix = torch.zeros((runs, most, most), dtype=torch.float64)
+        self._largest = torch.zeros((runs, 1), dtype=torch.float64)
 
     def basis(self) -> torch.Tensor:
         return self._vectors[:, : self.count]
@@ -132,7 +133,7 @@ class _Space:
         unit, triangle = torch.linalg.qr(block.transpose(1, 2))
         left = triangle.diagonal(dim1=1, dim2=2).abs()
         # What is left of a product by rounding alone is no direction.
-        lost = (left <= 1e-13 * self._scale()) | (left <= 1e-10 * block.norm(dim=2))
+        lost = (left <= 1e-13 * self._largest) | (left <= 1e-10 * block.norm(dim=2))
         if lost.any():
             fresh = _draw(1 + self.blocks, self._runs, *block.shape[1:])
             unit = torch.linalg.qr(torch.where(lost[:, :, None], fresh, block).transpose(1, 2))[0]
@@ -152,15 +153,11 @@ class _Space:
         products = products.masked_fill(self.lost[:, None, None], 0.0)
         self._matrix[:, : self.count, first : self.count] = coefficients
         self._matrix[:, first : self.count, : self.count] = coefficients.transpose(1, 2)
+        self._largest = torch.maximum(self._largest, coefficients.abs().amax(dim=(1, 2))[:, None])
         return self._orthogonal(products)
 
     def _orthogonal(self, block: torch.Tensor) -> torch.Tensor:
         return block - (block @ self.basis().transpose(1, 2)) @ self.basis()
-
-    def _scale(self) -> torch.Tensor:
-        if not self.count:
-            return torch.zeros((self._runs, 1), dtype=torch.float64)
-        return self._matrix.abs().amax(dim=(1, 2))[:, None]
 
     def _store(self, new: torch.Tensor) -> None:
         last = self.count + new.shape[1]

@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 
 def last_recorded(
-    stores: Sequence[Place], components: Sequence[Component], after: int, until: int
+    stores: Sequence[Place], components: Sequence[Component], dtype: torch.dtype, after: int, until: int
 ) -> tuple[int, State] | None:
     """The last whole state that some stores of the same runs hold in a range of steps.
 
     Args:
         stores: trajectories of the same runs, of any segments.
         components: of the state; a store of which one is missing holds no whole state.
+        dtype: of the training; a store in another precision does not hold its bits.
         after: the step must be larger than this.
         until: and no larger than this.
 
     Returns:
-        Step and state, with the bits and the precision of the training; ``None`` where there is none.
+        Step and state, with the bits and the precision of the training; ``None`` where there is none, or where a run
+        had diverged there: recorded is NaN, whatever it was.
 
     Raises:
         OrreryError: a store is damaged.
@@ -48,5 +50,7 @@ def last_recorded(
         return None
     step, place, store = best
     vectors = torch.from_numpy(store.source("state")[:, place])
+    if vectors.dtype != dtype or not torch.isfinite(vectors).all():
+        return None
     # Copies into memory of torch, each of its own: kernels may give other bits for views.
     return step, {name: tensor.contiguous().clone() for name, tensor in unpacked(vectors, components).items()}

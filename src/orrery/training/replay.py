@@ -1,7 +1,8 @@
 """Iterate a stretch of recorded runs again, bit for bit, for what was not stored: tangents, dense windows, activations.
 
 A replay starts at the last checkpoint or recorded state before the stretch, or at the start of the runs, and steps all
-runs of a tile at once, as they were trained: a product of matrices may have other bits for another number of runs.
+runs of a tile at once, as they were trained: a product of matrices may have other bits for another number of runs. A
+stretch of which every state was recorded is read instead.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import torch
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
 from orrery.systems.system import Runs, System
-from orrery.training.build import build_system
+from orrery.training.build import DTYPES, build_system
 from orrery.training.copies import perturb_copies
 from orrery.training.device import make_repeatable
+from orrery.training.recorded import recorded_states
 from orrery.training.recorded_start import last_recorded
 from orrery.training.states import END, START, read_state, step_of
 
@@ -39,7 +41,9 @@ class Orbit:
             are those of a branch.
         perturbation: how the copies differ at the start.
         streams: of the condition.
-        stores: trajectories of the runs; iteration starts from a state that they hold where that is nearer.
+        stores: what was recorded of them, one store per segment; iteration starts from a state that they hold where
+            that is nearer.
+        dtype: of the training.
     """
 
     system: System
@@ -47,7 +51,8 @@ class Orbit:
     starts: Mapping[int, Place | None]
     perturbation: Mapping[str, Any]
     streams: Streams
-    stores: tuple[Place, ...] = ()
+    stores: Sequence[Place] = ()
+    dtype: torch.dtype = torch.float64
 
     def state(self, step: int) -> State:
         """The state of all runs after ``step``, the bits that training had there.
@@ -63,8 +68,12 @@ class Orbit:
         Runs that diverged go on as they come: infinite, then NaN.
 
         Raises:
-            OrreryError: no start lies at or before ``first``, or a checkpoint is damaged.
+            OrreryError: no start lies at or before ``first``, or a checkpoint or a store is damaged.
         """
+        recorded = recorded_states(self.stores, self.system, self.dtype, first, last)
+        if recorded is not None:
+            yield from recorded
+            return
         with torch.no_grad():
             t, state = self._start(first)
             while True:
@@ -79,7 +88,7 @@ class Orbit:
         """The last state before ``first``, or that of ``first``, that is known without a step."""
         t = max((step for step in self.starts if step <= first), default=-1)
         if t < first:
-            recorded = last_recorded(self.stores, self.system.components, t, first)
+            recorded = last_recorded(self.stores, self.system.components, self.dtype, t, first)
             if recorded is not None:
                 return recorded
         if t < 0:
@@ -114,14 +123,15 @@ def replay_of(condition: Mapping[str, Any], dataset: Path | None, folders: Seque
         about = json.loads((folder / "data.zarr" / "zarr.json").read_text())["attributes"]
         runs = Runs(tuple(about["seeds"]), tuple(about["copies"]))
         # The start of a branch is no function of its settings, so training has written it down.
-        found = starts.setdefault(runs, {} if condition.get("branch") else {0: None})
         stores.setdefault(runs, []).append(folder / "data.zarr")
+        found = starts.setdefault(runs, {} if condition.get("branch") else {0: None})
         for name in (START, END):
             step = step_of(folder / name)
             if step is not None:
                 found[step] = folder / name
     streams = Streams(condition.get("streams"))
+    dtype = DTYPES[condition["training"]["dtype"]]
     return [
-        Orbit(system, runs, places, condition.get("copies") or {}, streams, tuple(stores[runs]))
+        Orbit(system, runs, places, condition.get("copies") or {}, streams, stores[runs], dtype)
         for runs, places in starts.items()
     ]
