@@ -239,7 +239,7 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
         ax.vlines(at, bounds[:, 0], bounds[:, 1], color=look.colour, linewidth=style.line(1.0))
     for place, source in zip(at, sources.values(), strict=True):
         single = source["exponent"].values[:, 0]
-        single = single[np.isfinite(single)]
+        single = single[np.isfinite(single)] if len(single) <= SINGLE else single[:0]
         ax.plot(
             np.full(len(single), place),
             single,
@@ -248,7 +248,6 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
             markersize=4,
             color=style.mark(0).colour,
             alpha=0.35,
-            rasterized=len(single) > 200,
         )
     ax.axhline(0, color=style.MUTED, linewidth=0.6, zorder=0)
     if axis:
@@ -262,8 +261,8 @@ def _conditions(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     caption = (
         f"Mean exponents in the order of the QR, {_averaged(sources)}, mean over seeds "
-        "with 95 % bootstrap intervals; ticks are the first exponents of single seeds. Runs that diverged and "
-        "exponents of -infinity are left out."
+        "with 95 % bootstrap intervals; ticks are the first exponents of single seeds, where there are at most "
+        f"{SINGLE}. Runs that diverged and exponents of -infinity are left out."
     )
     return Figure(
         "exponents", "Exponents by condition", caption, figure, pd.concat(tables, ignore_index=True)

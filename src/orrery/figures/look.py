@@ -57,7 +57,7 @@ FIXED: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.grid": False,
     "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.limits": (-3, 5),
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
