@@ -45,10 +45,10 @@ class Submitting(Laboratory):
         super().__init__(folder)
         self.slurm = slurm
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, forks: str = "") -> dict[str, str]:
         """Environment with the plugin and the cluster."""
         require_plugin()
-        return submitting(super().environment(), self.slurm)
+        return submitting(super().environment(forks), self.slurm)
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """The command line with the profile of the cluster."""
