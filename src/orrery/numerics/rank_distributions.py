@@ -35,21 +35,25 @@ def doubled_ranks(values: Real[np.ndarray, "*row sample"]) -> Int[np.ndarray, "*
     Args:
         values: without NaN, which has no rank.
     """
+    order, doubled = _ascending(values)
+    found = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(found, order, np.broadcast_to(doubled, values.shape), -1)
+    return found
+
+
+def _ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order of each row, and the doubled ranks in that order: one row for all where no values are equal."""
     order = np.argsort(values, axis=-1)
     ascending = np.take_along_axis(values, order, -1)
     place = np.arange(values.shape[-1])
     new = np.ones(values.shape, dtype=bool)
     new[..., 1:] = ascending[..., 1:] != ascending[..., :-1]
     if new.all():
-        doubled = np.broadcast_to(2 * place + 1, values.shape)
-    else:
-        first = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
-        ends = np.concatenate([new[..., 1:], np.ones((*new.shape[:-1], 1), dtype=bool)], axis=-1)
-        backwards = np.where(ends, place, place[-1])[..., ::-1]
-        doubled = first + np.minimum.accumulate(backwards, axis=-1)[..., ::-1] + 1
-    found = np.empty(values.shape, dtype=np.int64)
-    np.put_along_axis(found, order, doubled, -1)
-    return found
+        return order, 2 * place + 1
+    first = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
+    ends = np.concatenate([new[..., 1:], np.ones((*new.shape[:-1], 1), dtype=bool)], axis=-1)
+    backwards = np.where(ends, place, place[-1])[..., ::-1]
+    return order, first + np.minimum.accumulate(backwards, axis=-1)[..., ::-1] + 1
 
 
 def class_ranks(
@@ -69,22 +73,24 @@ def class_ranks(
     """
     samples = fields.shape[-1]
     rows = fields.reshape(-1, samples)
-    of_class = (labels[:, None] == np.arange(classes)).astype(float)
-    means = np.empty((len(rows), classes))
+    sums = np.empty((len(rows), classes))
     counts = np.empty((len(rows), classes * bins), dtype=np.int64)
     together = max(1, TOGETHER // samples)
-    with np.errstate(invalid="ignore"):
-        share = 1 / np.where(of_class.any(axis=0), 2 * samples * of_class.sum(axis=0), np.nan)
     for first in range(0, len(rows), together):
-        doubled = doubled_ranks(rows[first : first + together])
-        # Sums of whole numbers are exact, in whatever order a matrix product adds them.
-        means[first : first + together] = (doubled.astype(float) @ of_class) * share
-        offset = np.arange(len(doubled))[:, None] * (classes * bins) + labels * bins
-        scaled = doubled * bins
-        size = len(doubled) * classes * bins
-        upper = np.bincount((offset + np.minimum(scaled // (2 * samples), bins - 1)).ravel(), minlength=size)
-        lower = np.bincount((offset + (scaled - 1) // (2 * samples)).ravel(), minlength=size)
-        counts[first : first + together] = (upper + lower).reshape(len(doubled), -1)
+        order, doubled = _ascending(rows[first : first + together])
+        cell = labels[order] + np.arange(len(order))[:, None] * classes
+        cells = len(order) * classes
+        # Sums of whole numbers are exact, in whatever order they are added.
+        ranks = np.broadcast_to(doubled, order.shape).ravel()
+        sums[first : first + together] = np.bincount(cell.ravel(), ranks, cells).reshape(-1, classes)
+        upper = np.minimum(doubled * bins // (2 * samples), bins - 1)
+        lower = (doubled * bins - 1) // (2 * samples)
+        once = np.bincount((cell * bins + upper).ravel(), minlength=cells * bins)
+        same = np.array_equal(upper, lower)
+        twice = once if same else np.bincount((cell * bins + lower).ravel(), minlength=cells * bins)
+        counts[first : first + together] = (once + twice).reshape(len(order), -1)
+    sizes = np.bincount(labels, minlength=classes)
+    means = np.divide(sums, 2.0 * samples * sizes, out=np.full(sums.shape, np.nan), where=sizes > 0)
     shape = fields.shape[:-1]
     return means.reshape(*shape, classes), counts.reshape(*shape, classes, bins)
 
