@@ -159,7 +159,7 @@ def _of_all(sources: Mapping[str, xr.Dataset]) -> Iterator[Number]:
             [resampled_mean(one, count) for one, count in zip(values, counts, strict=True)]
         )
         resampled.append(doubled_ranks(drawn).astype(float))
-    drawn = correlations(*resampled, once(len(kept)))
+    drawn = correlations(resampled[0], resampled[1], once(len(kept)))
     yield Number(
         "flat-first-layer",
         rank_correlation(*means),
