@@ -18,6 +18,7 @@ from orrery.analyses import modes_states
 from orrery.analyses.api import Context
 from orrery.analyses.modes import Settings, analyse, numbers, plot
 from orrery.analyses.modes_layers import layers_of
+from orrery.analyses.results import open_result, write_result
 from orrery.config.errors import OrreryError
 from orrery.data.store import open_dataset
 from orrery.numerics.rank_distributions import class_ranks, gradients
@@ -216,13 +217,19 @@ def test_a_run_that_diverged_is_left_out(tanh: tuple[Trajectory, Context]) -> No
     assert plot(None, {"a": found}, Settings())
 
 
-def test_every_condition_has_its_figures_and_numbers(tanh: tuple[Trajectory, Context]) -> None:
+def test_every_condition_has_its_figures_and_numbers(
+    tanh: tuple[Trajectory, Context], tmp_path: Path
+) -> None:
     found = analyse(tanh[0], Settings(every=2), tanh[1])
     settings = Settings(pairs=(("a", "b"),))
-    names = [number.name for number in numbers(None, {"a": found, "b": found}, settings)]
+    write_result(found, tmp_path)
+    kept = open_result(tmp_path)
+    published = numbers(None, {"a": kept, "b": kept}, settings)
+    assert str(published) == str(numbers(None, {"a": found, "b": found}, settings))
+    names = [number.name for number in published]
     assert len(set(names)) == len(names)
     assert {"final-gradient[a]", "flipped[b]", "linear-late-layers[a,test]", "test-gap[a,b]"} <= set(names)
-    drawn = plot(None, {"a": found, "b": found}, settings)
+    drawn = plot(None, {"a": kept, "b": kept}, settings)
     assert [one.name for one in drawn] == [
         "layers",
         "classes",

@@ -66,6 +66,13 @@ def test_peak_end_and_phases_of_known_gradients() -> None:
     assert said({"a": known()}, early=(20, 20))["early-slope[a]"].value == pytest.approx(0.2)
 
 
+def test_a_slope_by_chance_at_the_start_is_no_phase() -> None:
+    one = known()
+    slope = one["slope"].values.copy()
+    slope[:, 0], slope[:, 1] = -1, 1
+    assert said({"a": one.assign(slope=(("seed", "moment"), slope))})["flipped[a]"].value == 0
+
+
 def test_the_start_is_held_against_random_signs() -> None:
     found = said({"a": known(0.25)})
     assert found["initial-gradient[a]"].value == pytest.approx(0.25)

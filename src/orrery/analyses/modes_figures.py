@@ -206,9 +206,12 @@ def _errors(known: Mapping[str, xr.Dataset]) -> Figure:
                 )
         ax.set_title(name)
         ax.set_yscale("symlog", linthresh=1e-3, linscale=0.4)
-        ax.set_ylim(bottom=0)
         ax.locator_params(axis="x", integer=True)
-    _legend(figure, axes, None)
+        ax.set_xlim(0.5, one.sizes["layer"] + 0.5)
+        if one.sizes["layer"] == 1:
+            ax.set_xticks([1])
+    axes[0].set_ylim(bottom=0)
+    _legend(figure, axes, None, columns=2)
     part = next(iter(known.values())).attrs["parts"][-1]
     caption = (
         f"How far a network with linear layers above one layer is from the full one on the {part} samples at the last "
@@ -236,7 +239,7 @@ def _centres(bins: int) -> np.ndarray:
 def _steps(ax: Axes, steps: np.ndarray) -> None:
     after = steps[steps > 0]
     if len(after) and after[-1] >= WIDE * after[0]:
-        ax.set_xscale("symlog", linthresh=float(after[0]), linscale=0.4)
+        ax.set_xscale("symlog", linthresh=float(after[0]), linscale=1.0)
         ax.set_xlim(left=0)
 
 
@@ -245,10 +248,10 @@ def _finish(ax: Axes, name: str, level: float) -> None:
     ax.set_title(name)
 
 
-def _legend(figure: Any, axes: list[Axes], title: str | None) -> None:
+def _legend(figure: Any, axes: list[Axes], title: str | None, columns: int = 7) -> None:
     """One legend for all panels, of the panel that names most."""
     handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[1]))
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7), title=title)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), columns), title=title)
 
 
 def _table(name: str, fixed: Mapping[str, Any], columns: Mapping[str, np.ndarray]) -> pd.DataFrame:

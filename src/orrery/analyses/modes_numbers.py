@@ -120,11 +120,14 @@ def _of_phases(name: str, kept: xr.Dataset, steps: np.ndarray, early: np.ndarray
             unit="1/layer",
         )
     yield mean_number(f"final-slope[{name}]", slope[:, -1], f"{words}, at step {steps[-1]}", unit="1/layer")
-    flips = flip_steps(slope, steps)
+    # At initialisation G is chance, and so is the sign of its slope.
+    after = steps > 0
+    flips = flip_steps(slope[:, after], steps[after])
     yield share_number(
         f"flipped[{name}]",
         np.isfinite(flips),
-        "share of seeds in which that slope is negative at some moment and positive from a later one to the last",
+        "share of seeds in which that slope is negative at some moment after step 0 and positive from a later one to "
+        "the last",
     )
     yield mean_number(
         f"flip-step[{name}]",

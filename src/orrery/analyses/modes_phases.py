@@ -31,6 +31,8 @@ def flip_steps(
     slope: Float[np.ndarray, "seed moment"], steps: Float[np.ndarray, " moment"]
 ) -> Float[np.ndarray, " seed"]:
     """Step from which on the slope stays positive, after it has been negative; NaN where there is no such step."""
+    if not len(steps):
+        return np.full(len(slope), np.nan)
     positive = slope > 0
     count = slope.shape[1]
     # Places from which on all are positive: behind the last that is not.

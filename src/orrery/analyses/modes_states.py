@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orrery.systems.system import Batch, State, System
     from orrery.trajectory.trajectory import Trajectory
 
-ROOM = 2**25
+ROOM = 2**24
 """Numbers that local fields of the states looked at together may need, in all."""
 
 
