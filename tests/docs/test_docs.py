@@ -28,6 +28,7 @@ RUN = (
     "sharpness",
     "predicting-outcomes",
     "stability-of-trajectories",
+    "neuron-modes",
 )
 """Pages whose blocks without a title are run; their titled blocks are the files of one folder."""
 

@@ -12,7 +12,7 @@ from orrery.numerics.streams import Streams
 from orrery.systems.batches import Groups, SampleIndices, groups_of
 from orrery.systems.mlp_settings import Mlp
 from orrery.systems.network_settings import Shuffled
-from orrery.systems.samples import Samples
+from orrery.systems.samples import Samples, Split
 from orrery.systems.step_noise import FalseLabels, Masks
 from orrery.systems.system import Runs
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from orrery.systems.system import Batch
 
 
-def all_of(samples: Samples) -> Batch:
-    """All training samples as one batch: true labels, and no unit left out."""
-    return {"inputs": samples.train.inputs[None], "targets": samples.train.targets[None]}
+def all_of(split: Split) -> Batch:
+    """All samples of a split as one batch: true labels, and no unit left out."""
+    return {"inputs": split.inputs[None], "targets": split.targets[None]}
 
 
 def batches_of(
@@ -37,7 +37,7 @@ def batches_of(
     train = samples.train
     indices = SampleIndices(settings.batches, len(train.inputs), streams, device)
     _check_variance(settings, indices.size, len(train.inputs))
-    whole = all_of(samples)
+    whole = all_of(train)
     false = FalseLabels(settings.label_noise, train, indices.size, streams) if settings.label_noise else None
     masks = None
     if isinstance(settings.network, Mlp) and settings.network.dropout:
