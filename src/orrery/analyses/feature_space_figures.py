@@ -106,7 +106,7 @@ def _patterns(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     names = [name for column in grouped(sources, settings).values() for name in column if name in sources]
     names = list(dict.fromkeys(names))
     shown = names[:SHOWN]
-    columns = min(3, len(shown))
+    columns = 2 if len(shown) == 4 else min(3, len(shown))
     rows = -(-len(shown) // columns)
     figure = style.figure("double" if columns > 1 else "single", 10 + 62 * rows)
     axes = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
