@@ -16,7 +16,6 @@ from orrery.analyses import local_average
 from orrery.analyses.local_average_kernel import tangent_kernel
 from orrery.config.errors import OrreryError
 from orrery.numerics.local_average import weights
-from orrery.systems.network import Settings as NetworkSettings
 from orrery.systems.system import Runs
 
 X = np.linspace(-1, 1, 9)[:, None]
@@ -182,9 +181,7 @@ def test_what_cannot_be_analysed_is_told() -> None:
 def test_a_condition_without_a_closed_form_is_told_before_it_is_trained(
     changes: dict[str, Any], needed: str
 ) -> None:
-    condition = SimpleNamespace(
-        record=SimpleNamespace(state="all"), system=NetworkSettings.model_validate(plain(**changes))
-    )
+    condition = SimpleNamespace(record=SimpleNamespace(state="all"), system=plain(**changes))
     found = list(local_average.Settings().misfits(condition))
     assert len(found) == bool(needed)
     assert all(key == "reference" and needed in words for key, words in found)

@@ -14,7 +14,7 @@ from orrery.figures import panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
     from matplotlib.axes import Axes
 
     from orrery.analyses.feature_space import Settings
@@ -172,6 +172,6 @@ def _image(ax: Axes, active: np.ndarray, interval: tuple[float, float]) -> None:
     )
 
 
-def rounded(values: np.ndarray) -> list[float]:
+def rounded(values: Float[np.ndarray, " ..."]) -> list[float]:
     """Six significant digits, for tables; of values of any shape."""
     return [float(f"{value:.{DIGITS}g}") for value in np.asarray(values, dtype=float).ravel()]
