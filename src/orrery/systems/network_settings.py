@@ -107,7 +107,25 @@ class Mse(Closed):
     link: Link = Field("identity", description="applied to the last layer")
 
 
-Loss = Annotated[CrossEntropy | Nll | Mse, Field(discriminator="kind")]
+class BinaryCrossEntropy(Closed):
+    """Factor x mean or sum of -y ln f - (1 - y) ln(1 - f) with f = sigmoid(output), evaluated from the output itself.
+
+    Targets y lie in [0, 1], one for each output; labels become one-hot targets.
+    """
+
+    kind: Literal["binary-cross-entropy"] = Field("binary-cross-entropy", description="which loss")
+    reduction: Literal["mean", "sum", "sample-mean"] = Field(
+        "mean",
+        description="'mean' over samples and outputs (as in PyTorch), 'sum' over both, 'sample-mean': sum over "
+        "outputs, mean over samples",
+    )
+    factor: float = Field(1.0, description="factor on the loss, e.g. 0.5")
+    link: Literal["sigmoid"] = Field(
+        "sigmoid", description="outputs are logits; the loss applies the sigmoid"
+    )
+
+
+Loss = Annotated[CrossEntropy | Nll | Mse | BinaryCrossEntropy, Field(discriminator="kind")]
 
 
 class Optimizer(Closed):
