@@ -43,10 +43,10 @@ def run(folder: Path) -> Section:
         )
     return Section(
         "Responses to one probe step",
-        f"Responses on a grid of {PLACES} places at {STEPS} steps for {RUNS} runs of a network of one hidden layer (ReLU, "
-        "squares behind a sigmoid), float64. Orrery: one call, all three normalisations; the loop loads each state into a "
-        "module, takes one step of `torch.optim.SGD` on the pair, reads the change on the grid, and undoes the step; raw "
-        "response only.",
+        f"Responses on a grid of {PLACES} places at {STEPS} steps for {RUNS} runs of a network of one hidden layer "
+        "(ReLU, squares behind a sigmoid), float64. Orrery: one call, all three normalisations; the loop loads each "
+        "state into a module, takes one step of `torch.optim.SGD` on the pair, reads the change on the grid, and "
+        "undoes the step; raw response only.",
         ("hidden units", "Orrery", "copy, step and undo", "faster", "largest difference", "goal"),
         tuple(rows),
     )
