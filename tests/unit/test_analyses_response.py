@@ -1,4 +1,4 @@
-"""Training responses along recorded trajectories: one-sample exponents, kernels, stages, and settings that do not fit."""
+"""Training responses along recorded trajectories: one-sample exponents, kernels, stages, and misfits."""
 
 from __future__ import annotations
 

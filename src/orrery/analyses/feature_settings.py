@@ -14,8 +14,8 @@ def unrecorded(condition: Any, method: str) -> Iterator[tuple[str, str]]:
 
 def hidden_layers(condition: Any) -> int | None:
     """Number of hidden layers of a fully connected network; ``None`` of any other system."""
-    network: Any = getattr(condition.system, "network", None)
-    return len(network.hidden) if getattr(network, "kind", "") == "mlp" else None
+    network = condition.system.get("network", {})
+    return len(network["hidden"]) if network.get("kind") == "mlp" else None
 
 
 def not_plain(system: Mapping[str, Any]) -> str:

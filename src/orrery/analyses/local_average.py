@@ -98,7 +98,7 @@ class Settings(AnalysisSettings):
 
         yield from unrecorded(condition, self.method)
         if self.reference != "none":
-            reason = not_plain(condition.system.model_dump(mode="json"))
+            reason = not_plain(condition.system)
             if reason:
                 yield (
                     "reference",
