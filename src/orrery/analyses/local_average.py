@@ -26,14 +26,14 @@ SCOPE = "block"
 USES_SYSTEM = True
 
 
-class Scales(Closed):
+class TriedScales(Closed):
     """The widths of the weights that are tried."""
 
     between: tuple[float, float] = Field((0.01, 2.0), description="smallest and largest ell")
     count: int = Field(60, ge=2, description="how many, equally spaced in log(ell)")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Scales:
+    def _ordered(self) -> TriedScales:
         if not 0 < self.between[0] < self.between[1]:
             raise ValueError(
                 f"between: {list(self.between)} must be two positive numbers, the smaller one first"
@@ -85,7 +85,7 @@ class Settings(AnalysisSettings):
         description="recorded steps looked at, at most; evenly spread in log(1 + step), the last among them",
     )
     grid: Grid = Field(Grid(), description="the inputs over which the local average is fitted")
-    scales: Scales = Field(Scales(), description="the widths that are tried")
+    scales: TriedScales = Field(TriedScales(), description="the widths that are tried")
     times: Times = Field(Times(), description="when the closed form is looked at")
     reference: Literal["steps", "flow", "none"] = Field(
         "steps", description="the closed form for discrete steps, for gradient flow, or none"
