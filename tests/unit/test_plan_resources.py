@@ -65,9 +65,15 @@ def test_the_footprint_of_a_network_is_that_of_the_system_that_is_built() -> Non
     from orrery.numerics.streams import Streams
     from orrery.systems.network import Settings, build
 
-    for hidden, bias, optimizer in (([3], False, "sgd"), ([5, 2], True, "momentum"), ([4], True, "adamw")):
+    deep = {"normalisation": {"kind": "batch"}, "dropout": 0.1, "residual": True}
+    for hidden, bias, optimizer, more in (
+        ([3], False, "sgd", {}),
+        ([5, 2], True, "momentum", {}),
+        ([4], True, "adamw", {}),
+        ([4, 4, 4], True, "momentum", deep),
+    ):
         plain: dict[str, Any] = {
-            "network": {"kind": "mlp", "hidden": hidden, "bias": bias},
+            "network": {"kind": "mlp", "hidden": hidden, "bias": bias, **more},
             "optimizer": {"kind": optimizer, "rate": 0.1},
             "batches": {"kind": "shuffled", "size": 4},
         }
@@ -88,9 +94,12 @@ def test_the_footprint_of_a_network_is_that_of_the_system_that_is_built() -> Non
         )
         weights = {one.name: one.size for one in system.components if one.role in {"weight", "bias"}}
         found = footprint(Settings.model_validate(plain).model_dump(mode="json"), 6, 3)
-        assert found.tensors == weights
+        running = {one.name: one.size for one in system.components if one.role == "statistic"}
+        assert bool(running) == bool(more)
+        assert found.tensors == {**weights, **running}
         whole = sum(one.size for one in system.components)
-        assert whole == sum(weights.values()) * (1 + found.buffers)
+        assert whole == sum(weights.values()) * (1 + found.buffers) + sum(running.values())
+        assert found.activations == (5 * 12 + 3 if more else sum(hidden) + 3)
 
 
 def test_memory_and_time_grow_with_runs_steps_and_what_is_recorded(jobs: dict[str, list[Job]]) -> None:

@@ -82,3 +82,16 @@ def test_analyses_leave_out_what_says_nothing() -> None:
     found = describe({"conditions": {}, "analyses": {"k": settings}})
     assert found.analyses == {"k": (("method", "koopman"), ("compare · rank", "3"))}
     assert found.steps == ()
+
+
+def test_deep_networks_are_told_by_depth_and_width() -> None:
+    deep = condition()
+    deep["system"]["network"] |= {"hidden": [16] * 12, "dropout": 0.1, "normalisation": {"kind": "batch"}}
+    deep["system"] |= {"label_noise": 0.05, "initialisation": {"kind": "default", "tensors": {}}}
+    found = describe({"conditions": {"deep": deep}})
+    steps = dict(found.steps)
+    assert "hidden layers of 12 × 16 units" in steps["System"]
+    assert "normalisation kind batch, with biases" in steps["System"]
+    assert "dropout 0.1" in steps["System"]
+    assert steps["Batches"] == "the full training set in each step; label noise 0.05."
+    assert ("system.initialisation.tensors", "none") in found.settings["deep"]

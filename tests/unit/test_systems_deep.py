@@ -245,6 +245,16 @@ def test_a_hundred_layers_keep_a_gradient_with_normalisation_and_skips() -> None
     assert float(gradient["fc1.weight"].abs().max()) > 1e-6
 
 
+def test_depth_and_width_are_short_for_a_list_of_widths() -> None:
+    from orrery.systems.mlp_settings import Mlp
+
+    short = Mlp.model_validate({"hidden": {"layers": 3, "width": 8}})
+    assert short == Mlp(hidden=(8, 8, 8))
+    assert short.model_dump()["hidden"] == (8, 8, 8)
+    with pytest.raises(ValidationError, match="width"):
+        Mlp.model_validate({"hidden": {"layers": 3}})
+
+
 @pytest.mark.parametrize(
     ("network", "more", "words"),
     [

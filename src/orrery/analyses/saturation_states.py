@@ -76,6 +76,8 @@ def reducible(source: Trajectory, system: System) -> Reducible:
         and network["kind"] == "mlp"
         and len(network["hidden"]) == 1
         and network["bias"],
+        "a hidden layer without batch normalisation and dropout": not network.get("normalisation")
+        and not network.get("dropout"),
         "system.loss: cross-entropy, reduction mean, factor 1": loss.get("kind") == "cross-entropy"
         and loss["reduction"] == "mean"
         and loss["factor"] == 1,
@@ -83,6 +85,7 @@ def reducible(source: Trajectory, system: System) -> Reducible:
         and optimizer["weight_decay"] == 0,
         "system.schedule: constant": described.get("schedule", {}).get("kind") == "constant",
         "system.batches: full": described.get("batches", {}).get("kind") == "full",
+        "system.label_noise: 0": not described.get("label_noise"),
     }
     for name, met in wanted.items():
         if not met:

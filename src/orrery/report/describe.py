@@ -85,7 +85,9 @@ def _system(values: Values) -> str:
     parts = [f"A {kind}"]
     hidden = values.distinct("system.network.hidden")
     if hidden:
-        layers = [" and ".join(setting(width) for width in one) or "none" for one in hidden]
+        layers = [
+            setting(one) if len(one) > 3 else " and ".join(map(setting, one)) or "none" for one in hidden
+        ]
         parts.append(f"hidden layers of {joined(layers, 'or')} units")
     more = values.under("system.network", ["kind", "hidden", "bias"])
     if more:
@@ -120,6 +122,8 @@ def _batches(values: Values) -> str:
     text = joined([words.get(kind, kind) for kind in kinds], "or")
     size = values.text("system.batches.size")
     more = values.under("system.batches", ["kind", "size"])
+    if any(values.distinct("system.label_noise")):
+        more = ", ".join(filter(None, (more, f"label noise {values.text('system.label_noise')}")))
     return f"{f'{size} samples each, ' if size else ''}{text}{f'; {more}' if more else ''}."
 
 

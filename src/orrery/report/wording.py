@@ -59,7 +59,10 @@ def measured(value: float | None, bounds: Iterable[float] | None) -> tuple[str, 
 
 
 def setting(value: Any) -> str:
-    """A value of a setting in words: lists joined, grids of starts named, mappings as ``key value`` pairs."""
+    """A value of a setting in words: lists joined, grids of starts named, mappings as ``key value`` pairs.
+
+    A list of more than three equal values is told as ``12 × 256``.
+    """
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -69,10 +72,12 @@ def setting(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        return _mapping(value)
+        return _mapping(value) or "none"
     items = list(value)
     if len(items) > 3 and _consecutive(items):
         return f"{items[0]} to {items[-1]}"
+    if len(items) > 3 and all(item == items[0] for item in items):
+        return f"{len(items)} × {_enclosed(items[0])}"
     if any(isinstance(item, Mapping) for item in items):
         return "; ".join(map(setting, items))
     return ", ".join(map(_enclosed, items))
