@@ -21,6 +21,7 @@ NAMES = (
     "early_cutoff",
     "exponents",
     "exponents_cost",
+    "responses",
     "gpu",
 )
 ON_REQUEST = ("large",)

@@ -130,9 +130,10 @@ def test_batches_of_bounded_memory_change_nothing(monkeypatch: pytest.MonkeyPatc
     system = system_of(9, "relu")
     state = started(system, 5)
     whole = responses(system, state, X0, Y0, GRID, 1e-3)
-    monkeypatch.setattr("orrery.systems.probing.ROOM", 1)
-    parts = responses(system, state, X0, Y0, GRID, 1e-3)
-    torch.testing.assert_close(whole.raw, parts.raw, rtol=1e-10, atol=1e-15)
+    for limit in ("CACHED", "ROOM"):
+        monkeypatch.setattr(f"orrery.systems.probing.{limit}", 1)
+        parts = responses(system, state, X0, Y0, GRID, 1e-3)
+        torch.testing.assert_close(whole.raw, parts.raw, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("loss", [MSE, BINARY], ids=["mse", "binary"])

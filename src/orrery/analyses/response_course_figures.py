@@ -95,7 +95,10 @@ def draw_specificity(sources: Mapping[str, xr.Dataset], settings: Settings) -> l
             if seen.any():
                 panels.curves_of_runs(ax, steps[later][seen], values[:, seen], name, index=index, thin=False)
         ax.set(xscale="log", xlabel="step", ylabel=words)
-    axes[0].legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=2)
+    # A panel may be empty: the legend stands below one that is not.
+    drawn = next((ax for ax in axes if ax.get_legend_handles_labels()[0]), None)
+    if drawn is not None:
+        drawn.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=2)
     tables = [
         long_table(name, source, {words: values_of(source) for words, values_of in known.items()})
         for name, source in sources.items()

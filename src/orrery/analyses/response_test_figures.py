@@ -65,7 +65,7 @@ def draw_separability(sources: Mapping[str, xr.Dataset], settings: Settings) -> 
         ax.axhline(0.05, color=style.INK, linestyle=(0, (4, 2)), linewidth=style.line(0.8))
         ax.set(yscale="log", xlabel="rank", ylim=(1e-10, 2))
         ax.set_title(title)
-    axes[0].set_ylabel(f"share of squared singular values of R_{norm}[t, x]")
+    axes[0].set_ylabel(f"share of s² of R_{norm}[t, x]")
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2)
     caption = (
         f"Squared singular values of the matrix R_{norm}[t, x] over their sum, medians over seeds, over all steps "

@@ -34,7 +34,7 @@ def half_width(
     curves = np.broadcast_to(profile, (*shape, len(places))).reshape(-1, len(places))
     tops, centres = (np.broadcast_to(part, shape).ravel() for part in (own, probe))
     found = [
-        _half_width(places, curve / top, centre)
+        _half_width(places, curve / top if top else np.full_like(curve, np.nan), centre)
         for curve, top, centre in zip(curves, tops, centres, strict=True)
     ]
     return np.array(found).reshape(shape)

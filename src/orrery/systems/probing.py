@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from orrery.systems.system import State, System
 
-ROOM = 2**19
-"""Numbers in the largest intermediate array of a batch: what fits into a cache is faster than what does not."""
+ROOM = 2**22
+"""Numbers in the weights, or in the responses, of a batch of pairs."""
+CACHED = 2**16
+"""Numbers in the widest layer of a portion of a forward pass: what stays in a cache is faster than what does not."""
 SHIFT = 0.5
 
 
@@ -112,7 +114,9 @@ def responses(
     runs, probes = len(next(iter(weights.values()))), inputs.shape[1]
     flat = [tensor.expand(runs, -1, -1).reshape(runs * probes, 1, -1) for tensor in (inputs, targets)]
     widest = max((component.shape[0] for component in moved(system) if component.shape), default=1)
-    size = max(widest * (len(places) + 1), sum(component.size for component in moved(system)))
+    outputs = targets.shape[2]
+    size = max(outputs * len(places), widest, sum(component.size for component in moved(system)))
+    portion = max(1, CACHED // (widest * len(places)))
     together = max(1, ROOM // size)
     parts = []
     for first in range(0, runs * probes, together):
@@ -122,7 +126,7 @@ def responses(
         part = {name: tensor[rows] for name, tensor in weights.items()}
         fixed = {name: tensor[rows] for name, tensor in held.items()}
         given = flat[0][chosen], flat[1][chosen].transpose(1, 2)
-        parts.append(_of_pairs(forward, part, fixed, *given, places[None], rate, shift_below))
+        parts.append(_of_pairs(forward, part, fixed, *given, places[None], rate, shift_below, portion))
     joined = [torch.cat(column) for column in zip(*parts, strict=True)]
     return Responses(*(column.reshape(runs, probes, *column.shape[1:]) for column in joined))
 
@@ -136,11 +140,12 @@ def _of_pairs(
     places: torch.Tensor,
     rate: float,
     shift_below: float,
+    portion: int,
 ) -> tuple[torch.Tensor, ...]:
     """The fields of :class:`Responses` for pairs of a run and one probe."""
     loss = forward.loss
     with torch.no_grad():
-        before = forward.last_layer({**weights, **held}, places)
+        before = _layers(forward, {**weights, **held}, places, portion)
     with torch.enable_grad():
         at = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
         layer = forward.last_layer({**at, **held}, inputs)
@@ -158,7 +163,7 @@ def _of_pairs(
                 for (name, tensor), gradient in zip(weights.items(), found, strict=True)
             }
             now = {**moved_weights, **held}
-            return slope, forward.last_layer(now, places), forward.last_layer(now, inputs)
+            return slope, _layers(forward, now, places, portion), forward.last_layer(now, inputs)
 
         slope, after, after_own = step(other, several)
         of_output = links.slope_of_output(loss, own, other)
@@ -173,6 +178,16 @@ def _of_pairs(
             shift_out = links.change(loss, before, after), links.change(loss, own, after_own)
         raw, own_raw = (_along(part, of_output, None) for part in shift_out)
     return raw, out, pre, own_raw[:, 0], own_out[:, 0], own_pre[:, 0], own[:, :, 0], small.to(raw.dtype)
+
+
+def _layers(forward: Forward, state: State, places: torch.Tensor, portion: int) -> torch.Tensor:
+    """The last layer at the places, so many runs at a time."""
+    count = len(next(iter(state.values())))
+    parts = [
+        forward.last_layer({name: tensor[first : first + portion] for name, tensor in state.items()}, places)
+        for first in range(0, count, portion)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _along(changed: torch.Tensor, slope: torch.Tensor, rate: float | None) -> torch.Tensor:
