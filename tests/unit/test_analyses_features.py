@@ -211,8 +211,9 @@ def test_bad_settings_are_told() -> None:
 
 @pytest.mark.parametrize("method", [feature_space, fragility])
 def test_what_does_not_fit_a_condition_is_told_before_it_is_trained(method: Any) -> None:
-    network = {"kind": "mlp", "hidden": [3, 3]}
-    fitting = SimpleNamespace(record=SimpleNamespace(state="all"), system={"network": network})
+    fitting = SimpleNamespace(
+        record=SimpleNamespace(state="all"), system=described(network={"kind": "mlp", "hidden": [3, 3]})
+    )
     assert not list(method.Settings(layer=2).misfits(fitting))
     (misfit,) = method.Settings(layer=3).misfits(fitting)
     assert misfit == ("layer", "is 3, and the network has 2 hidden layers; write a smaller number")

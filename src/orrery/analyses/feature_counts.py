@@ -14,7 +14,7 @@ from orrery.numerics.streams import Streams
 from orrery.systems.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from orrery.analyses.feature_space import Grid
+    from orrery.analyses.feature_space import InputGrid
     from orrery.analyses.network_states import Networks
     from orrery.systems.forward import Forward
     from orrery.systems.system import State
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Counts = dict[str, Float[np.ndarray, "run layer"]]
 
 
-def inputs_of(networks: Networks, grid: Grid, probes: int) -> Float[torch.Tensor, "1 sample feature"]:
+def inputs_of(networks: Networks, grid: InputGrid, probes: int) -> Float[torch.Tensor, "1 sample feature"]:
     """Where patterns are looked at: the grid, or fresh normal inputs, the same for all networks."""
     features = networks.inputs.shape[1]
     if features == 1:

@@ -25,14 +25,14 @@ SCOPE = "block"
 USES_SYSTEM = True
 
 
-class Grid(Closed):
+class InputGrid(Closed):
     """Equally spaced inputs, for networks of one input."""
 
     interval: tuple[float, float] = Field((-1.0, 1.0), description="both ends are included")
     points: int = Field(201, ge=2, description="how many")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Grid:
+    def _ordered(self) -> InputGrid:
         if self.interval[0] >= self.interval[1]:
             raise ValueError(f"interval: {list(self.interval)} is empty; write the lower end first")
         return self
@@ -64,7 +64,7 @@ class Settings(AnalysisSettings):
         ge=1,
         description="recorded steps looked at, at most; evenly spread in log(1 + step), the last among them",
     )
-    grid: Grid = Field(Grid(), description="the inputs where a sample has one feature")
+    grid: InputGrid = Field(InputGrid(), description="the inputs where a sample has one feature")
     probes: int = Field(2000, ge=2, description="fresh inputs from N(0, I) where a sample has more")
     layer: int = Field(1, ge=1, description="hidden layer whose counts are compared and published, from 1")
     compare: Compare = Field(Compare(), description="what is compared")

@@ -14,7 +14,7 @@ from orrery.figures import panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
     from matplotlib.axes import Axes
 
     from orrery.analyses.feature_space import Settings
@@ -106,7 +106,7 @@ def _patterns(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     names = [name for column in grouped(sources, settings).values() for name in column if name in sources]
     names = list(dict.fromkeys(names))
     shown = names[:SHOWN]
-    columns = min(3, len(shown))
+    columns = 2 if len(shown) == 4 else min(3, len(shown))
     rows = -(-len(shown) // columns)
     figure = style.figure("double" if columns > 1 else "single", 10 + 62 * rows)
     axes = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
@@ -172,6 +172,6 @@ def _image(ax: Axes, active: np.ndarray, interval: tuple[float, float]) -> None:
     )
 
 
-def rounded(values: np.ndarray) -> list[float]:
+def rounded(values: Float[np.ndarray, " ..."]) -> list[float]:
     """Six significant digits, for tables; of values of any shape."""
     return [float(f"{value:.{DIGITS}g}") for value in np.asarray(values, dtype=float).ravel()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
-from orrery.analyses.feature_space import Grid
+from orrery.analyses.feature_space import InputGrid
 from orrery.config.closed import Closed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SCOPE = "block"
 USES_SYSTEM = True
 
 
-class Search(Grid):
+class Search(InputGrid):
     """Where the nearest input of another class is looked for, for networks of one input."""
 
     interval: tuple[float, float] = Field((-2.0, 2.0), description="both ends are included")
@@ -68,8 +68,8 @@ class Settings(AnalysisSettings):
     )
     search: Search = Field(Search(), description="for inputs of one feature")
     attack: Attack = Field(Attack(), description="for inputs of more features")
-    grid: Grid = Field(
-        Grid(), description="inputs of one feature: where slope and activation patterns are looked at"
+    grid: InputGrid = Field(
+        InputGrid(), description="inputs of one feature: where slope and activation patterns are looked at"
     )
     probes: int = Field(
         2000, ge=2, description="inputs of more features: fresh ones from N(0, I) for the patterns"

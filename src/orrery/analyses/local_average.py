@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
-from orrery.analyses.feature_space import Grid
+from orrery.analyses.feature_space import InputGrid
 from orrery.config.closed import Closed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Settings(AnalysisSettings):
         ge=3,
         description="recorded steps looked at, at most; evenly spread in log(1 + step), the last among them",
     )
-    grid: Grid = Field(Grid(), description="the inputs over which the local average is fitted")
+    grid: InputGrid = Field(InputGrid(), description="the inputs over which the local average is fitted")
     scales: TriedScales = Field(TriedScales(), description="the widths that are tried")
     times: Times = Field(Times(), description="when the closed form is looked at")
     reference: Literal["steps", "flow", "none"] = Field(

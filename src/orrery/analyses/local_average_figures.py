@@ -156,8 +156,7 @@ def _instability(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figur
                 )
     axes[0].set(xscale="log", xlabel="step t", ylabel="degrees of freedom")
     axes[1].set(xscale="log", yscale="log", xlabel="step t", ylabel="deviation for noise of deviation 1")
-    for ax in axes:
-        ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2))
+    axes[1].legend(loc="upper left", bbox_to_anchor=(0, -0.2))
     caption = (
         "Closed form of the constant kernel of the initial network. Left: degrees of freedom, the sum of the fitted "
         "shares of its modes, which only grow. Right: standard deviation of the output where the targets have "

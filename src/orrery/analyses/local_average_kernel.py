@@ -35,10 +35,12 @@ def parameter_jacobians(
     for run in range(len(next(iter(state.values())))):
         own = {name: tensor[run : run + 1] for name, tensor in state.items()}
 
-        def outputs(vector: torch.Tensor, own: State = own) -> torch.Tensor:
-            return forward.last_layer({**own, **unpacked(vector[None], moved)}, inputs[None])[0, 0]
+        def output(vector: torch.Tensor, sample: torch.Tensor, own: State = own) -> torch.Tensor:
+            return forward.last_layer({**own, **unpacked(vector[None], moved)}, sample[None, None])[0, 0, 0]
 
-        found.append(torch.func.jacrev(outputs)(packed(own, moved)[0]))
+        # The gradient of each sample's own output: samples do not meet, so that one backward pass does for all.
+        each = torch.func.vmap(torch.func.grad(output), in_dims=(None, 0))
+        found.append(each(packed(own, moved)[0], inputs))
     return torch.stack(found).detach()
 
 

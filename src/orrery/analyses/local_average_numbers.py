@@ -58,8 +58,10 @@ def regions_of(source: xr.Dataset, settings: Settings) -> dict[str, Bool[np.ndar
     """
     x = source["point_x"].values
     found = {"": np.ones(len(x), dtype=bool)}
+    # A point at the end of a region belongs to it, whatever its last bit is.
+    slack = 1e-9 * float(np.ptp(x))
     for label, (low, high) in settings.compare.regions.items():
-        found[f",{label}"] = (x >= low) & (x <= high)
+        found[f",{label}"] = (x >= low - slack) & (x <= high + slack)
         if not found[f",{label}"].any():
             raise OrreryError(
                 f"local-average: compare.regions: '{label}' holds no input of the grid, which goes from {x[0]:g} to "
