@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
-from orrery.analyses.feature_space import Grid
+from orrery.analyses.feature_space import InputGrid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,9 @@ class Settings(AnalysisSettings):
         ge=1,
         description="recorded steps looked at, at most; evenly spread in log(1 + step), the last among them",
     )
-    grid: Grid = Field(Grid(), description="the inputs whose decisions are compared, neighbour by neighbour")
+    grid: InputGrid = Field(
+        InputGrid(), description="the inputs whose decisions are compared, neighbour by neighbour"
+    )
 
     def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
         """What does not fit a condition, known before anything is trained: key and message."""
