@@ -135,7 +135,7 @@ class Settings(AnalysisSettings):
 
     def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
         """What does not fit a condition, known before anything is trained: key and message."""
-        if getattr(condition.system, "kind", None) != "network":
+        if condition.system.get("kind") != "network":
             yield (
                 "method",
                 "'response' probes a network, and this system is none; leave its conditions out of 'conditions'",
