@@ -70,9 +70,7 @@ def test_scale_of_a_layer_changes_no_answer_under_weight_noise(factors: tuple[fl
     state = trained(system, (0, 1))
     inputs, labels = samples(system)
     at = np.tile(GRID, (2, 1))
-    scaled = {
-        name: tensor * factor for (name, tensor), factor in zip(state.items(), factors, strict=True)
-    }
+    scaled = {name: tensor * factor for (name, tensor), factor in zip(state.items(), factors, strict=True)}
     plain, other = (
         shares_right(system, one, inputs, labels, at, "weights", 3, [0, 1]) for one in (state, scaled)
     )

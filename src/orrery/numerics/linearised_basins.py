@@ -56,13 +56,20 @@ def linearised_basins(
     """
     step = max(1, TOGETHER // normals.size)
     parts = [
-        _basins(logits[first : first + step], covariance[first : first + step], labels[first : first + step], normals)
+        _basins(
+            logits[first : first + step],
+            covariance[first : first + step],
+            labels[first : first + step],
+            normals,
+        )
         for first in range(0, len(labels), step)
     ]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _basins(logits: np.ndarray, covariance: np.ndarray, labels: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def _basins(
+    logits: np.ndarray, covariance: np.ndarray, labels: np.ndarray, normals: np.ndarray
+) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance.astype(float))
     root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     moved = normals @ root.transpose(0, 2, 1)  # (sample, draw, class)

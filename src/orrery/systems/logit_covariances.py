@@ -1,7 +1,7 @@
 """How the logits of each sample move with small noise: their covariance per squared amplitude, by differentiation.
 
-With J the Jacobian of the logits, noise on the inputs gives J_x J_x^T, noise on the weights sum_l std_l^2 J_l J_l^T over
-the layers l. Summed over all parameters with std 1 the latter is the tangent kernel of the sample with itself.
+With J the Jacobian of the logits, noise on the inputs gives J_x J_x^T, noise on the weights sum_l std_l^2 J_l J_l^T
+over the layers l. Summed over all parameters with std 1 the latter is the tangent kernel of the sample with itself.
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ def _normal(
     drawn = np.empty((len(keys), len(draws), *shape), dtype=kind)
     for row, (seed, *key) in enumerate(keys):
         for place, draw in enumerate(draws):
-            Streams().generator("probe", int(seed), *key, draw).standard_normal(dtype=kind, out=drawn[row, place])
+            Streams().generator("probe", int(seed), *key, draw).standard_normal(
+                dtype=kind, out=drawn[row, place]
+            )
     return torch.from_numpy(drawn)
 
 
@@ -98,7 +100,9 @@ def shares_right(
         raise OrreryError("noise on inputs or weights needs a network; this system has no forward pass")
     moved = noisy_weights(system)
     if kind == "weights" and not moved:
-        raise OrreryError("noise on weights needs a weight with two dimensions or more; this network has none")
+        raise OrreryError(
+            "noise on weights needs a weight with two dimensions or more; this network has none"
+        )
     read = {one.name: state[one.name] for one in system.components if one.role in READ}
     runs, count = amplitudes.shape
     size = sum(tensor[0].numel() for tensor in read.values())
