@@ -35,8 +35,9 @@ def draw_moments(sources: Mapping[str, xr.Dataset]) -> Figure:
         middle = int(np.abs(source["threshold"].values - 0.5).argmin())
         for number, kind in enumerate(source.attrs["noise"]):
             look, values = style.mark(number + 2), source["basin"].values[:, :, number, middle]
-            lower.plot(steps, values.T, color=look.colour, linewidth=style.line(0.5), alpha=0.4)
-            lower.plot(steps, means_over_seeds(values), color=look.colour, linestyle=look.dashes, label=kind)
+            drawn = np.where(values > 0, values, np.nan)
+            lower.plot(steps, drawn.T, color=look.colour, linewidth=style.line(0.5), alpha=0.4)
+            lower.plot(steps, means_over_seeds(drawn), color=look.colour, linestyle=look.dashes, label=kind)
             rows += [
                 {
                     "condition": name,
@@ -96,7 +97,7 @@ def draw_single(sources: Mapping[str, xr.Dataset]) -> Figure:
                 )
                 ax.plot(ends, ends, color=style.MUTED, linewidth=style.line(0.7))
             ax.set(xscale="log", yscale="log", xlabel="predicted, s", ylabel="measured, s")
-            ax.set_title(f"{name}, noise on {kind}: rank correlation {correlation(predicted, measured):.2f}")
+            ax.set_title(f"{name}\nnoise on {kind}, rank correlation {correlation(predicted, measured):.2f}")
             rows += [
                 {"condition": name, "noise": kind, "class": int(label), "predicted": one, "measured": other}
                 for label, one, other in zip(source["single_class"].values, predicted, measured, strict=True)
