@@ -20,7 +20,7 @@ from orrery.systems.mlp import StackedMlp
 from orrery.systems.modules import StackedModule, fresh_weights
 from orrery.systems.network_settings import Mlp
 from orrery.systems.optimizers import optimizer_of
-from orrery.systems.samples import Samples, samples_of
+from orrery.systems.samples import Samples, Split, samples_of
 from orrery.systems.schedules import schedule_factor
 from orrery.systems.system import Component, Runs, System
 
@@ -121,7 +121,8 @@ def network_system(
         advance=advance,
         symmetric=optimizer.symmetric and not network.statistics,
         gradient=gradient,
-        whole=lambda: _all_of(samples),
+        whole=lambda: _all_of(samples.train),
+        test=(lambda: _all_of(samples.test)) if len(samples.test.inputs) else None,
         edge=None if stable is None else lambda t: stable(rate * schedule_factor(settings.schedule, t)),
         observables={"outputs": ((shown, samples.outputs), outputs)},
         forward=Forward(
@@ -172,8 +173,8 @@ def _initial(
     return initial
 
 
-def _all_of(samples: Samples) -> Batch:
-    return {"inputs": samples.train.inputs[None], "targets": samples.train.targets[None]}
+def _all_of(split: Split) -> Batch:
+    return {"inputs": split.inputs[None], "targets": split.targets[None]}
 
 
 def _batches(
@@ -181,7 +182,7 @@ def _batches(
 ) -> Callable[[Runs, int], Batch]:
     train = samples.train
     indices = SampleIndices(settings.batches, len(train.inputs), streams, device)
-    whole = _all_of(samples)
+    whole = _all_of(train)
     grouped: dict[Runs, Groups] = {}
 
     def batch(runs: Runs, t: int) -> Batch:
