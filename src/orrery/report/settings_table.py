@@ -18,6 +18,7 @@ _NAMES = {
     "elu": "ELU",
     "nll": "negative log-likelihood",
     "mse": "mean squared error",
+    "binary-cross-entropy": "binary cross-entropy",
 }
 _LAYOUT = ("training.segment", "training.block", "training.device", "copies.block")
 """How jobs are cut and where they ran: no part of what was done."""

@@ -33,18 +33,18 @@ class Groups:
     seeds: tuple[int, ...]
 
 
-def groups_of(runs: Runs, streams: Streams, shared: bool) -> Groups:
-    """Group the runs by their integer of the stream ``order``.
+def groups_of(runs: Runs, streams: Streams, *names: str) -> Groups:
+    """Group the runs by their integers of some streams.
 
     Args:
         runs: seed-major runs.
         streams: says which seeds have one integer.
-        shared: whether the batches are the same whatever the seed.
+        names: of the streams; all runs are one group where there is none.
 
     Returns:
-        One group per stretch of runs of one integer where all stretches are equally long, else one per run.
+        One group per stretch of runs of the same integers where all stretches are equally long, else one per run.
     """
-    keys = [0 if shared else streams.integer("order", seed) for seed in runs.seeds]
+    keys = [tuple(streams.integer(name, seed) for name in names) for seed in runs.seeds]
     starts = [i for i, key in enumerate(keys) if i == 0 or keys[i - 1] != key]
     lengths = {b - a for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)}
     chosen = starts if len(lengths) == 1 else range(len(keys))

@@ -25,13 +25,24 @@ class Forward:
 
     Attributes:
         last_layer: state and inputs to the last layer before the link of the loss, ``(run, output, sample)``.
+            Batch normalisation takes its running statistics here, and dropout leaves no unit out.
         loss: what is minimised on that layer; ``loss.outputs(layer, axis=1)`` are the outputs after the link.
-        local_fields: state and inputs to what each hidden layer feeds into its activation, first layer first; each
-            ``(run, unit, sample)``. ``None`` where the network does not say (a module of one's own).
+        local_fields: state and inputs to the fields of each hidden layer, first layer first; each ``(run, unit,
+            sample)``: what goes into batch normalisation where there is one, else into the activation. ``None`` where
+            the network does not say (a module of one's own).
         activation: name of the activation behind every hidden layer; empty where there is none to name.
+        residual: whether every hidden layer but the first adds its input to its output.
+        epsilon: of the batch normalisation before every activation, beside ``bn1.weight``, ``bn1.bias``,
+            ``bn1.running_mean`` and ``bn1.running_var`` of the state; ``None`` where there is none.
+        last_layer_batch, local_fields_batch: the same where batch normalisation takes the statistics of these inputs,
+            of each run by itself, instead of the running ones; ``None`` where there is no batch normalisation.
     """
 
     last_layer: Callable[[State, Inputs], Layer]
     loss: Loss
     local_fields: Callable[[State, Inputs], tuple[Layer, ...]] | None = None
     activation: str = ""
+    residual: bool = False
+    epsilon: float | None = None
+    last_layer_batch: Callable[[State, Inputs], Layer] | None = None
+    local_fields_batch: Callable[[State, Inputs], tuple[Layer, ...]] | None = None

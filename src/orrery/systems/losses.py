@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from orrery.systems.network_settings import CrossEntropy, Mse
+from orrery.systems.network_settings import BinaryCrossEntropy, CrossEntropy, Mse
 from orrery.systems.network_settings import Loss as LossSettings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Loss:
     """A loss on the last layer.
 
     Attributes:
-        kind: ``likelihood`` (cross-entropy, nll) or ``squares``.
+        kind: ``likelihood`` (cross-entropy, nll), ``squares``, or ``binary`` (one logistic function per output).
         link: applied to the last layer before the loss.
         reduction: ``mean``, ``sum`` or ``sample-mean``.
         factor: on the whole.
@@ -38,7 +38,7 @@ class Loss:
         """What multiplies the sum over samples and outputs."""
         if self.reduction == "sum":
             return self.factor
-        if self.reduction == "mean" and self.kind == "squares":
+        if self.reduction == "mean" and self.kind != "likelihood":
             return self.factor / (samples * outputs)
         return self.factor / samples
 
@@ -46,8 +46,10 @@ class Loss:
         self, layer: Float[torch.Tensor, "sample output"], targets: Float[torch.Tensor, "sample output"]
     ) -> Float[torch.Tensor, ""]:
         """The loss of one run, from its last layer before the link."""
+        weight = self.weight(layer.shape[0], layer.shape[1])
+        if self.kind == "binary":
+            return _binary(layer, targets).sum() * weight
         outputs = self.outputs(layer, axis=-1)
-        weight = self.weight(outputs.shape[0], outputs.shape[1])
         if self.kind == "squares":
             return ((outputs - targets) ** 2).sum() * weight
         return -(outputs * targets).sum() * weight
@@ -56,6 +58,8 @@ class Loss:
         self, layer: Float[torch.Tensor, "run output sample"], targets: Float[torch.Tensor, "output sample"]
     ) -> Float[torch.Tensor, " run"]:
         """Sum over samples and outputs without factor; all runs have the same targets."""
+        if self.kind == "binary":
+            return _binary(layer, targets).sum(dim=(1, 2))
         outputs = self.outputs(layer, axis=1)
         if self.kind == "squares":
             return ((outputs - targets) ** 2).sum(dim=(1, 2))
@@ -80,8 +84,13 @@ class Loss:
         targets: Float[torch.Tensor, "group 1 output sample"],
     ) -> tuple[Float[torch.Tensor, "group member"], Float[torch.Tensor, "group member output sample"]]:
         """Loss of each run and its gradient with respect to the last layer; the runs of a group share targets."""
-        outputs = self.outputs(layer, axis=-2)
         weight = self.weight(layer.shape[-1], layer.shape[-2])
+        if self.kind == "binary":
+            value = _binary(layer, targets).sum(dim=(-2, -1)) * weight
+            # sigmoid(u) - target, without a difference of numbers close to 1.
+            slope = (1 - targets) * torch.sigmoid(layer) - targets * torch.sigmoid(-layer)
+            return value, slope * weight
+        outputs = self.outputs(layer, axis=-2)
         if self.kind == "likelihood":
             value = (outputs * targets).sum(dim=(-2, -1)) * -weight
             if self.link == "log-softmax":
@@ -104,11 +113,21 @@ class Loss:
         return slope
 
 
+def _binary(
+    layer: Float[torch.Tensor, "*shape"], targets: Float[torch.Tensor, "*targets"]
+) -> Float[torch.Tensor, "*shape"]:
+    """-target ln f - (1 - target) ln(1 - f) with f = sigmoid(layer), to full precision however large the layer is."""
+    certain = torch.nn.functional.logsigmoid
+    return -targets * certain(layer) - (1 - targets) * certain(-layer)
+
+
 def loss_of(settings: LossSettings) -> Loss:
     """The loss of these settings; cross-entropy is the likelihood of a log-softmax."""
     match settings:
         case Mse():
             return Loss("squares", settings.link, settings.reduction, settings.factor)
+        case BinaryCrossEntropy():
+            return Loss("binary", "sigmoid", settings.reduction, settings.factor)
         case CrossEntropy():
             return Loss("likelihood", "log-softmax", settings.reduction, settings.factor)
     return Loss("likelihood", settings.link, settings.reduction, settings.factor)

@@ -68,6 +68,9 @@ class StackedModule:
     Its floating-point buffers (running statistics) are part of the state. Of integer buffers, ``num_batches_tracked``
     is the step, others stay as they were constructed.
 
+    Attributes:
+        constants: tensors that start at one value, by name; none, since a module has rules of its own.
+
     Args:
         settings: path, arguments and batching.
         loss: on the output of the module.
@@ -87,6 +90,7 @@ class StackedModule:
     ) -> None:
         self.settings = settings
         self.loss = loss
+        self.constants: dict[str, float] = {}
         self._shape = shape
         self._outputs = outputs
         self._module = construct(settings).to(device=device, dtype=dtype)
@@ -153,6 +157,9 @@ class StackedModule:
         """
         self._module.train()
         inputs, targets = batch["inputs"], batch["targets"]
+        if len(inputs) == 1:
+            # Runs that share their samples, each with false labels of its own.
+            inputs = inputs.expand(len(targets), -1, -1)
         weights = {component.name: state[component.name] for component in self.weights}
         statistics = {component.name: state[component.name] for component in self.statistics}
         runs, groups = next(iter(weights.values())).shape[0], inputs.shape[0]

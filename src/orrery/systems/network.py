@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orrery.config.closed import Closed
 from orrery.config.errors import OrreryError
 from orrery.systems.footprint import Footprint
+from orrery.systems.initialisation_settings import Initialisation
+from orrery.systems.mlp_settings import Mlp
 from orrery.systems.network_settings import (
     AnyOptimizer,
     Batches,
     Constant,
     CrossEntropy,
-    Initialisation,
     Loss,
     Network,
     Probe,
@@ -46,7 +47,23 @@ class Settings(Closed):
     optimizer: AnyOptimizer = Field(description="how a step follows from the gradient")
     schedule: Schedule = Field(Constant(), description="how the rate changes over the steps")
     batches: Batches = Field(description="which samples a step sees")
+    label_noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that a visited label is replaced by another class, or a target 0 by 1 and 1 by 0; "
+        "anew at every step, while metrics keep the true ones",
+    )
     probe: Probe = Field(Probe(), description="fixed samples on which the observable 'outputs' is recorded")
+
+    @model_validator(mode="after")
+    def _variance_has_two_samples(self) -> Settings:
+        normalised = isinstance(self.network, Mlp) and self.network.normalisation is not None
+        if normalised and getattr(self.batches, "size", 2) < 2:
+            raise ValueError(
+                "batches of one sample have no variance for batch normalisation; write batches.size: 2 or more"
+            )
+        return self
 
 
 def entries(system: Mapping[str, Any]) -> tuple[str, ...]:
@@ -68,19 +85,28 @@ def footprint(system: Mapping[str, Any], features: int, outputs: int) -> Footpri
         outputs: classes of the dataset, or targets of a sample.
     """
     network = system["network"]
-    widths = [features, *network.get("hidden", ()), outputs]
+    hidden = tuple(network.get("hidden", ()))
+    widths = [features, *hidden, outputs]
+    copies = 1
     if network["kind"] == "mlp":
         tensors = {}
-        for index, (inputs, outputs) in enumerate(pairwise(widths), start=1):
-            tensors[f"fc{index}.weight"] = inputs * outputs
+        for index, (inputs, units) in enumerate(pairwise(widths), start=1):
+            tensors[f"fc{index}.weight"] = inputs * units
             if network["bias"]:
-                tensors[f"fc{index}.bias"] = outputs
+                tensors[f"fc{index}.bias"] = units
+        if network.get("normalisation"):
+            for index, units in enumerate(hidden, start=1):
+                for name in ("weight", "bias", "running_mean", "running_var"):
+                    tensors[f"bn{index}.{name}"] = units
+        # Of a layer: what comes out, with what goes into the activation, the normalised field and the mask.
+        copies += 2 * bool(network.get("normalisation")) + bool(network.get("dropout"))
+        copies += bool(network.get("residual"))
     else:
         tensors = {"*": ASSUMED_WEIGHTS}
     return Footprint(
         tensors,
         buffers=BUFFERS[system["optimizer"]["kind"]],
-        activations=sum(widths[1:]) if network["kind"] == "mlp" else ASSUMED_ACTIVATIONS,
+        activations=copies * sum(hidden) + outputs if network["kind"] == "mlp" else ASSUMED_ACTIVATIONS,
         batch=system["batches"].get("size", 0),
     )
 

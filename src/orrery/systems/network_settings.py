@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from orrery.config.closed import Closed
+from orrery.systems.mlp_settings import Mlp, Width
 
-Width = Annotated[int, Field(ge=1)]
 Link = Literal["identity", "log-softmax", "softmax", "sigmoid", "tanh"]
-
-
-class Mlp(Closed):
-    """A fully connected network; tensors ``fc1.weight`` (output, input), ``fc1.bias``, ``fc2.weight`` ..."""
-
-    kind: Literal["mlp"] = Field("mlp", description="which network")
-    hidden: tuple[Width, ...] = Field(
-        description="widths of the hidden layers; the dataset gives input and output"
-    )
-    activation: Literal["relu", "gelu", "tanh", "elu", "sigmoid", "identity"] = Field(
-        "relu", description="after every hidden layer"
-    )
-    bias: bool = Field(True, description="whether the layers have biases")
 
 
 class Module(Closed):
@@ -43,34 +30,6 @@ class Module(Closed):
 
 
 Network = Annotated[Mlp | Module, Field(discriminator="kind")]
-
-
-class Initialisation(Closed):
-    """How the weights start. Every tensor has its own draw, keyed by its name and shape.
-
-    ``default`` is PyTorch's (for linear layers: uniform within 1/sqrt(fan_in), biases too). A bias has the fan_in of
-    its layer.
-    """
-
-    kind: Literal["default", "normal", "normal-fan-in", "uniform-fan-in", "uniform"] = Field(
-        "default",
-        description="distribution of the weights, s being the spread: PyTorch's; normal of "
-        "deviation s, or s/sqrt(fan_in); uniform within 1/sqrt(fan_in), or within s",
-    )
-    spread: float | None = Field(
-        None,
-        gt=0,
-        description="standard deviation s of normal and normal-fan-in (s/sqrt(fan_in)), half width of uniform; "
-        "1 where absent",
-    )
-    scale: float = Field(1.0, description="factor on every weight and bias after the draw")
-    biases: Literal["drawn", "zero"] = Field("drawn", description="biases drawn like weights, or zero")
-
-    @model_validator(mode="after")
-    def _spread_where_it_counts(self) -> Initialisation:
-        if self.spread is not None and self.kind in ("default", "uniform-fan-in"):
-            raise ValueError(f"'spread' has no meaning for '{self.kind}'; use 'scale'")
-        return self
 
 
 class CrossEntropy(Closed):
@@ -107,7 +66,22 @@ class Mse(Closed):
     link: Link = Field("identity", description="applied to the last layer")
 
 
-Loss = Annotated[CrossEntropy | Nll | Mse, Field(discriminator="kind")]
+class BinaryCrossEntropy(Closed):
+    """Factor x mean or sum of -target ln f - (1 - target) ln(1 - f), f the logistic function of the last layer."""
+
+    kind: Literal["binary-cross-entropy"] = Field("binary-cross-entropy", description="which loss")
+    reduction: Literal["mean", "sum", "sample-mean"] = Field(
+        "mean",
+        description="'mean' over samples and outputs (as in PyTorch), 'sum' over both, 'sample-mean': sum over "
+        "outputs, mean over samples",
+    )
+    factor: float = Field(1.0, description="factor on the loss, e.g. 0.5")
+    link: Literal["sigmoid"] = Field(
+        "sigmoid", description="outputs are probabilities, computed from the last layer"
+    )
+
+
+Loss = Annotated[CrossEntropy | Nll | Mse | BinaryCrossEntropy, Field(discriminator="kind")]
 
 
 class Optimizer(Closed):

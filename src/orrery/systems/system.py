@@ -100,6 +100,7 @@ class System:
             component of the roles :data:`MOVED`. Pure, and open to differentiation. ``None`` where the
             system minimises nothing.
         whole: all training samples as one batch, shared by all runs; the loss on it does not depend on ``t``.
+        test: all test samples likewise; ``None`` where there are none.
         edge: the edge of stability at the rate of step ``t``: the eigenvalue of the Hessian of the loss above which
             a minimum is left. ``None`` where no such number is known.
         forward: what the network makes of inputs; ``None`` where the system is none.
@@ -119,6 +120,7 @@ class System:
     symmetric: bool = False
     gradient: Callable[[State, Batch, int], State] | None = None
     whole: Callable[[], Batch] | None = None
+    test: Callable[[], Batch] | None = None
     edge: Callable[[int], float] | None = None
     forward: Forward | None = None
 

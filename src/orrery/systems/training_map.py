@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
-from orrery.systems.batches import Groups, SampleIndices, groups_of
 from orrery.systems.evaluation import Evaluation
 from orrery.systems.forward import Forward
-from orrery.systems.gradients import Gradient
-from orrery.systems.initial import draw_weights, stack_runs
-from orrery.systems.losses import loss_of
+from orrery.systems.losses import Loss, loss_of
 from orrery.systems.mlp import StackedMlp
-from orrery.systems.modules import StackedModule, fresh_weights
-from orrery.systems.network_settings import Mlp
+from orrery.systems.mlp_settings import Mlp
+from orrery.systems.modules import StackedModule
+from orrery.systems.network_batches import all_of, batches_of
+from orrery.systems.network_start import start_of
 from orrery.systems.optimizers import optimizer_of
 from orrery.systems.samples import Samples, samples_of
 from orrery.systems.schedules import schedule_factor
-from orrery.systems.system import Component, Runs, System
+from orrery.systems.system import Component, System
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
     from orrery.systems.network import Settings
     from orrery.systems.system import Batch, Byproducts, State
-
-
-class Stacked(Protocol):
-    """A stack of networks of one shape: what training and evaluation need of it."""
-
-    weights: tuple[Component, ...]
-    statistics: tuple[Component, ...]
-
-    def differentiate(
-        self, state: State, batch: Batch, t: int
-    ) -> tuple[Float[torch.Tensor, " run"], dict[str, Gradient], State]:
-        """Loss of each run, gradient of each weight, and statistics after the step."""
-
-    def predict(
-        self, state: State, inputs: Float[torch.Tensor, "sample feature"]
-    ) -> Float[torch.Tensor, "run output sample"]:
-        """The last layer of every run on the same samples."""
-
-    def last_layer(
-        self, state: State, inputs: Float[torch.Tensor, "group sample feature"]
-    ) -> Float[torch.Tensor, "run output sample"]:
-        """The last layer of every run: on the same samples, or on samples of its own."""
 
 
 def network_system(
@@ -63,15 +38,10 @@ def network_system(
     """
     samples = samples_of(dataset, dtype, device)
     loss = loss_of(settings.loss)
-    if samples.train.labels is None and loss.kind == "likelihood":
-        raise OrreryError(
-            f"system.loss.kind: '{settings.loss.kind}' needs classes, and this dataset has numbers as targets; "
-            "write loss: {kind: mse}"
-        )
-    network: Stacked
+    _check_targets(settings, loss, samples)
+    network: StackedMlp | StackedModule
     if isinstance(settings.network, Mlp):
-        widths = (samples.features, *settings.network.hidden, samples.outputs)
-        network = StackedMlp(widths, settings.network.activation, settings.network.bias, loss)
+        network = StackedMlp(samples.features, samples.outputs, settings.network, loss)
     else:
         shape = settings.network.input_shape or (samples.features,)
         network = StackedModule(settings.network, loss, shape, samples.outputs, dtype, device)
@@ -116,20 +86,16 @@ def network_system(
 
     return System(
         components=(*network.weights, *network.statistics, *carried),
-        initial=_initial(settings, network, carried, dtype, device, streams),
-        batch=_batches(settings, samples, device, streams),
+        initial=start_of(settings.initialisation, network, carried, dtype, device, streams),
+        batch=batches_of(settings, samples, device, streams),
         advance=advance,
         symmetric=optimizer.symmetric and not network.statistics,
         gradient=gradient,
-        whole=lambda: _all_of(samples),
+        whole=lambda: all_of(samples.train),
+        test=(lambda: all_of(samples.test)) if len(samples.test.inputs) else None,
         edge=None if stable is None else lambda t: stable(rate * schedule_factor(settings.schedule, t)),
         observables={"outputs": ((shown, samples.outputs), outputs)},
-        forward=Forward(
-            network.last_layer,
-            loss,
-            network.local_fields if isinstance(network, StackedMlp) else None,
-            settings.network.activation if isinstance(settings.network, Mlp) else "",
-        ),
+        forward=_forward(settings, network, loss),
         metrics=evaluation.metrics(),
         # A module of anybody's may do with the step what it likes.
         clock=partial(schedule_factor, settings.schedule)
@@ -138,63 +104,35 @@ def network_system(
     )
 
 
-def _initial(
-    settings: Settings,
-    network: Stacked,
-    carried: tuple[Component, ...],
-    dtype: torch.dtype,
-    device: torch.device,
-    streams: Streams,
-) -> Callable[[Runs], State]:
-    def initial(runs: Runs) -> State:
-        state: State = {}
-        own: dict[int, State] = {}
-        if isinstance(network, StackedModule):
-            # A module initialises itself by rules of its own; its constructor runs once per seed.
-            own = {
-                seed: fresh_weights(network.settings, streams.word("init", seed))
-                for seed in dict.fromkeys(runs.seeds)
-            }
-        keeps_own = bool(own) and settings.initialisation.kind == "default"
-
-        def draw(component: Component, seed: int) -> Any:
-            if component.role == "statistic" or (keeps_own and settings.initialisation.biases == "drawn"):
-                factor = 1.0 if component.role == "statistic" else settings.initialisation.scale
-                return own[seed][component.name].detach().double().numpy() * factor
-            return draw_weights(component, network.weights, settings.initialisation, streams, seed)
-
-        for component in (*network.weights, *network.statistics):
-            state[component.name] = stack_runs(runs, partial(draw, component), dtype, device)
-        for component in carried:
-            state[component.name] = torch.zeros((runs.count, *component.shape), dtype=dtype, device=device)
-        return state
-
-    return initial
+def _check_targets(settings: Settings, loss: Loss, samples: Samples) -> None:
+    if samples.train.labels is None and loss.kind == "likelihood":
+        raise OrreryError(
+            f"system.loss.kind: '{settings.loss.kind}' needs classes, and this dataset has numbers as targets; "
+            "write loss: {kind: mse}"
+        )
+    targets = samples.train.targets
+    if loss.kind == "binary" and not bool(((targets >= 0) & (targets <= 1)).all()):
+        raise OrreryError(
+            "system.loss.kind: 'binary-cross-entropy' needs targets between 0 and 1, and this dataset has others; "
+            "write loss: {kind: mse}"
+        )
 
 
-def _all_of(samples: Samples) -> Batch:
-    return {"inputs": samples.train.inputs[None], "targets": samples.train.targets[None]}
-
-
-def _batches(
-    settings: Settings, samples: Samples, device: torch.device, streams: Streams
-) -> Callable[[Runs, int], Batch]:
-    train = samples.train
-    indices = SampleIndices(settings.batches, len(train.inputs), streams, device)
-    whole = _all_of(samples)
-    grouped: dict[Runs, Groups] = {}
-
-    def batch(runs: Runs, t: int) -> Batch:
-        if indices.every_sample:
-            return whole
-        groups = grouped.get(runs)
-        if groups is None:
-            groups = grouped[runs] = groups_of(runs, streams, indices.shared)
-        chosen = indices.at(groups, t)
-        flat = chosen.reshape(-1)
-        return {
-            "inputs": train.inputs.index_select(0, flat).unflatten(0, chosen.shape),
-            "targets": train.targets.index_select(0, flat).unflatten(0, chosen.shape),
-        }
-
-    return batch
+def _forward(settings: Settings, network: StackedMlp | StackedModule, loss: Loss) -> Forward:
+    if not (isinstance(network, StackedMlp) and isinstance(settings.network, Mlp)):
+        return Forward(network.last_layer, loss)
+    plain = Forward(
+        network.last_layer,
+        loss,
+        network.local_fields,
+        settings.network.activation,
+        residual=network.residual,
+    )
+    if network.normalisation is None:
+        return plain
+    return replace(
+        plain,
+        epsilon=network.normalisation.epsilon,
+        last_layer_batch=partial(network.last_layer, own=True),
+        local_fields_batch=partial(network.local_fields, own=True),
+    )

@@ -1,0 +1,131 @@
+"""What the analysis of modes reads: recorded states, and the samples that are ranked and classified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from orrery.analyses.runs import evenly, rows_of
+from orrery.config.errors import OrreryError
+from orrery.systems.system import MOVED
+from orrery.systems.tangents import unpacked
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from orrery.analyses.modes import Settings
+    from orrery.systems.system import Batch, State, System
+    from orrery.trajectory.trajectory import Trajectory
+
+ROOM = 2**25
+"""Numbers that local fields of the states looked at together may need, in all."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples of one part of a dataset.
+
+    Attributes:
+        inputs: the same for all runs.
+        labels: their classes, from 0.
+        classes: how many there are in the dataset.
+    """
+
+    inputs: Float[torch.Tensor, "1 sample feature"]
+    labels: Int[np.ndarray, " sample"]
+    classes: int
+
+    @staticmethod
+    def of(batch: Batch, most: int | None) -> Part:
+        """At most so many samples of a batch of all, evenly spaced."""
+        inputs, targets = batch["inputs"], batch["targets"]
+        chosen = torch.from_numpy(evenly(inputs.shape[1], inputs.shape[1] if most is None else most))
+        labels = targets[0].argmax(dim=1)[chosen].cpu().numpy()
+        return Part(inputs[:, chosen].double(), labels, targets.shape[2])
+
+
+def parts_of(system: System, settings: Settings) -> dict[str, Part]:
+    """Training samples, and test samples where there are any.
+
+    Raises:
+        OrreryError: fewer than two classes, or a class that the dataset has not.
+    """
+    assert system.whole is not None
+    train = Part.of(system.whole(), settings.samples)
+    present = np.unique(train.labels)
+    if len(present) < 2:
+        raise OrreryError(
+            f"modes: a class is ranked among the others, and the {len(train.labels)} training samples looked at are "
+            f"all of class {present[0]}; name a dataset with two classes or more, or more 'samples'"
+        )
+    unknown = [number for number in settings.classes or () if number >= train.classes]
+    if unknown:
+        raise OrreryError(
+            f"modes: classes names class {unknown[0]}, and the dataset has {train.classes}, from 0 to "
+            f"{train.classes - 1}"
+        )
+    if system.test is None:
+        return {"train": train}
+    return {"train": train, "test": Part.of(system.test(), settings.test_samples)}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """States of the originals at the moments looked at, read a portion at a time.
+
+    Attributes:
+        source: the trajectory.
+        system: of the condition.
+        seeds: in their order.
+        places: of the moments among the recorded steps.
+    """
+
+    source: Trajectory
+    system: System
+    seeds: list[int]
+    places: Int[np.ndarray, " moment"]
+
+    @property
+    def steps(self) -> Int[np.ndarray, " moment"]:
+        """Steps of the moments."""
+        return np.asarray(self.source.steps)[self.places]
+
+    def states(self, units: int, samples: int) -> Iterator[State]:
+        """States ``(seed, moment, *shape)`` of portions of the moments, in their order.
+
+        Args:
+            units: hidden units of the network.
+            samples: of which the local fields will be looked at.
+        """
+        needed = [one for one in self.system.components if one.role in MOVED or one.role == "statistic"]
+        array = self.source.array([component.name for component in needed])
+        rows = rows_of(array)[2][:, 0]
+        size = sum(component.size for component in needed) + units * samples
+        together = max(1, ROOM // (size * len(rows)))
+        for first in range(0, len(self.places), together):
+            chosen = self.places[first : first + together]
+            values = array.isel(run=rows, step=chosen).values.astype(np.float64)
+            yield unpacked(torch.from_numpy(np.ascontiguousarray(values)), needed)
+
+
+def recorded(source: Trajectory, system: System, settings: Settings) -> Recorded:
+    """The originals of all seeds at every n-th recorded step, the first and the last among them.
+
+    Raises:
+        OrreryError: a weight or a running statistic was not recorded.
+    """
+    wanted = [one.name for one in system.components if one.role in MOVED or one.role == "statistic"]
+    known = {entry.name for entry in source.components} if "state" in source.dataset else set()
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise OrreryError(
+            f"modes: '{missing[0]}' was not recorded, and the network needs it; write state: all in 'record'"
+        )
+    count = len(source.steps)
+    places = np.unique([*range(0, count, settings.every), count - 1])
+    return Recorded(source, system, source.seeds, places)
