@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from orrery.analyses.learning_time import Settings, numbers, plot
-from orrery.analyses.learning_time_numbers import median, resampled_medians, times
+from orrery.analyses.learning_time_numbers import median, ratios, resampled_medians, times
 from orrery.config.errors import OrreryError
 
 
@@ -40,6 +40,14 @@ def test_the_first_step_at_the_threshold() -> None:
     assert found.attrs["last"] == 30
     low = times(source, "test_accuracy", 0.2, at_most=True)
     assert low["time"].values.tolist() == [0, 0, 10]
+
+
+def test_a_time_counts_from_where_a_branch_begins() -> None:
+    source = Metrics(np.array([[0.9, 0.5, 0.9], [0.1, 0.2, 0.3]]), [100, 110, 120])
+    found = times(source, "test_accuracy", 0.8, at_most=False, since=110)
+    assert found["time"].values.tolist()[0] == 10
+    assert np.isnan(found["time"].values[1])
+    assert found.attrs["last"] == 10
 
 
 def test_resampled_medians_are_medians_of_resampled_values() -> None:
@@ -82,3 +90,19 @@ def test_the_fastest_condition_along_an_axis() -> None:
     assert len(figure.data) == 9
     with pytest.raises(OrreryError, match="there is no axis 'rat'; did you mean 'rate'"):
         numbers(None, sources, Settings(threshold=0.8, axis="rat"))
+
+
+def test_times_in_units_of_those_of_fresh_networks() -> None:
+    sources = {
+        "fresh": result([10, 20, np.nan, 0, 10], 1.0),
+        "old": result([40, 20, 5, 5, np.nan], 2.0),
+        "dead": result([np.nan] * 5, 3.0),
+    }
+    found = {number.name: number for number in ratios(sources, "fresh")}
+    # Seeds 0, 1 and 4 count: 4, 1 and never.
+    assert (found["ratio[old]"].value, found["ratio[old]"].n) == (4.0, 3)
+    assert found["ratio[fresh]"].value == 1.0
+    assert np.isnan(found["ratio[dead]"].value)
+    assert ratios(sources, None) == []
+    with pytest.raises(OrreryError, match="beside: there is no condition 'frech'"):
+        ratios(sources, "frech")

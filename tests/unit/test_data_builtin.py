@@ -27,7 +27,8 @@ from orrery.data.store import open_dataset, write_dataset
 from orrery.numerics.streams import Streams
 
 HEAVY = ["numpy", "torch", "xarray", "zarr", "scipy", "sklearn", "pooch", "requests", "mlxtend"]
-MODULES = ["mnist", "mnist_5k", "digits", "iris", "gaussian_clusters", "function_samples"]
+MODULES = ["mnist", "mnist_5k", "digits", "iris", "gaussian_clusters", "function_samples", "labelled_points"]
+MODULES += ["gaussian_inputs", "encoding", "noisy_samples", "class_clusters"]
 
 
 def make(settings: dict[str, Any], folder: Path) -> Dataset:

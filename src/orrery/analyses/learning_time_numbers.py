@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from orrery.analyses.along_axes import axis_of
 from orrery.analyses.api import Number
+from orrery.config.errors import OrreryError, nearest
 from orrery.numerics.resampling import bootstrap_counts, interval
 from orrery.numerics.streams import Streams
 
@@ -21,8 +22,10 @@ DRAWS = 10_000
 AXIS = "learning-time: axis"
 
 
-def times(trajectory: Trajectory, metric: str, threshold: float, *, at_most: bool) -> xr.Dataset:
-    """First step at which the metric of copy 0 of every seed is at the threshold or beyond.
+def times(
+    trajectory: Trajectory, metric: str, threshold: float, *, at_most: bool, since: int = 0
+) -> xr.Dataset:
+    """Steps from ``since`` until the metric of copy 0 of every seed is at the threshold or beyond.
 
     Returns:
         ``time(seed)``, NaN where it never was; see :func:`orrery.analyses.learning_time.analyse`.
@@ -34,13 +37,13 @@ def times(trajectory: Trajectory, metric: str, threshold: float, *, at_most: boo
     values = np.asarray(array.values, dtype=float)
     steps = np.asarray(array[array.dims[1]].values)
     # A comparison with NaN is false: a run that diverged does not learn any more.
-    there = values <= threshold if at_most else values >= threshold
-    first = np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.nan)
+    there = (values <= threshold if at_most else values >= threshold) & (steps >= since)
+    first = np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float) - since, np.nan)
     known = np.flatnonzero(np.isfinite(values).any(axis=0))
     return xr.Dataset(
         {"time": (("seed",), first)},
         coords={"seed": ("seed", array["seed"].values)},
-        attrs={"last": int(steps[known[-1]]) if known.size else 0},
+        attrs={"last": max(int(steps[known[-1]]) - since, 0) if known.size else 0},
     )
 
 
@@ -92,6 +95,39 @@ def publish(sources: Mapping[str, xr.Dataset], axis: str | None) -> list[Number]
         )
     )
     found.append(Number("shortest", float(medians[best]), n=n, unit="steps", description="the shortest time"))
+    return found
+
+
+def ratios(sources: Mapping[str, xr.Dataset], beside: str | None) -> list[Number]:
+    """``ratio[condition]``: the median over seeds of ``time(seed)`` over that of the condition ``beside``.
+
+    Seeds that never learned are infinitely slow; those that are so, or need no step, in the condition ``beside`` are
+    left out. NaN where half of the seeds or more did not learn.
+
+    Raises:
+        OrreryError: there is no condition of that name.
+    """
+    if beside is None:
+        return []
+    if beside not in sources:
+        raise OrreryError(f"analyses: beside: there is no condition '{beside}'; {nearest(beside, sources)}")
+    unit = sources[beside]["time"]
+    found = []
+    for name, source in sources.items():
+        seeds = np.intersect1d(source["seed"].values, unit["seed"].values)
+        own, fresh = (data.sel(seed=seeds).values for data in (source["time"], unit))
+        known = fresh > 0
+        values = own[known] / fresh[known]
+        draws = resampled_medians(values) if known.sum() > 1 else np.array([np.nan])
+        found.append(
+            Number(
+                f"ratio[{name}]",
+                median(values) if known.any() else np.nan,
+                interval(draws) if np.isfinite(draws).all() else None,
+                int(known.sum()),
+                description=f"median over seeds of the time in units of that of {beside}",
+            )
+        )
     return found
 
 

@@ -23,7 +23,7 @@ class Loss:
     """A loss on the last layer.
 
     Attributes:
-        kind: ``likelihood`` (cross-entropy, nll), ``squares``, or ``binary`` (one logistic function per output).
+        kind: ``likelihood`` (cross-entropy, nll), ``squares``, or ``binary`` (the likelihood of each output by itself).
         link: applied to the last layer before the loss.
         reduction: ``mean``, ``sum`` or ``sample-mean``.
         factor: on the whole.
@@ -87,9 +87,8 @@ class Loss:
         weight = self.weight(layer.shape[-1], layer.shape[-2])
         if self.kind == "binary":
             value = _binary(layer, targets).sum(dim=(-2, -1)) * weight
-            # sigmoid(u) - target, without a difference of numbers close to 1.
-            slope = (1 - targets) * torch.sigmoid(layer) - targets * torch.sigmoid(-layer)
-            return value, slope * weight
+            # The difference f - y, without its cancellation where f is close to 1.
+            return value, ((1 - targets) * torch.sigmoid(layer) - targets * torch.sigmoid(-layer)) * weight
         outputs = self.outputs(layer, axis=-2)
         if self.kind == "likelihood":
             value = (outputs * targets).sum(dim=(-2, -1)) * -weight
@@ -113,21 +112,19 @@ class Loss:
         return slope
 
 
-def _binary(
-    layer: Float[torch.Tensor, "*shape"], targets: Float[torch.Tensor, "*targets"]
-) -> Float[torch.Tensor, "*shape"]:
-    """-target ln f - (1 - target) ln(1 - f) with f = sigmoid(layer), to full precision however large the layer is."""
-    certain = torch.nn.functional.logsigmoid
-    return -targets * certain(layer) - (1 - targets) * certain(-layer)
+def _binary(layer: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """-y ln f - (1 - y) ln(1 - f), f being the sigmoid of the layer; exact also where f rounds to 0 or 1."""
+    logsigmoid = torch.nn.functional.logsigmoid
+    return -targets * logsigmoid(layer) - (1 - targets) * logsigmoid(-layer)
 
 
 def loss_of(settings: LossSettings) -> Loss:
     """The loss of these settings; cross-entropy is the likelihood of a log-softmax."""
     match settings:
+        case BinaryCrossEntropy():
+            return Loss("binary", settings.link, settings.reduction, settings.factor)
         case Mse():
             return Loss("squares", settings.link, settings.reduction, settings.factor)
-        case BinaryCrossEntropy():
-            return Loss("binary", "sigmoid", settings.reduction, settings.factor)
         case CrossEntropy():
             return Loss("likelihood", "log-softmax", settings.reduction, settings.factor)
     return Loss("likelihood", settings.link, settings.reduction, settings.factor)

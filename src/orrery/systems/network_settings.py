@@ -67,7 +67,10 @@ class Mse(Closed):
 
 
 class BinaryCrossEntropy(Closed):
-    """Factor x mean or sum of -target ln f - (1 - target) ln(1 - f), f the logistic function of the last layer."""
+    """Factor x mean or sum of -y ln f - (1 - y) ln(1 - f) with f = sigmoid(output), evaluated from the output itself.
+
+    Targets y lie in [0, 1], one for each output; labels become one-hot targets.
+    """
 
     kind: Literal["binary-cross-entropy"] = Field("binary-cross-entropy", description="which loss")
     reduction: Literal["mean", "sum", "sample-mean"] = Field(
@@ -77,7 +80,7 @@ class BinaryCrossEntropy(Closed):
     )
     factor: float = Field(1.0, description="factor on the loss, e.g. 0.5")
     link: Literal["sigmoid"] = Field(
-        "sigmoid", description="outputs are probabilities, computed from the last layer"
+        "sigmoid", description="outputs are logits; the loss applies the sigmoid"
     )
 
 
