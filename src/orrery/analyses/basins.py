@@ -92,7 +92,7 @@ class Settings(AnalysisSettings):
                 "method",
                 "'basins' reads recorded weights, and record.state is empty; write state: all there",
             )
-        if getattr(condition.system, "network", None) is None:
+        if "network" not in condition.system:
             yield "method", "'basins' perturbs a network, and the system of the condition is none"
 
 
