@@ -21,6 +21,7 @@ NAMES = (
     "early_cutoff",
     "exponents",
     "exponents_cost",
+    "basins",
     "gpu",
 )
 ON_REQUEST = ("large",)
