@@ -22,6 +22,7 @@ NAMES = (
     "exponents",
     "exponents_cost",
     "responses",
+    "basins",
     "gpu",
 )
 ON_REQUEST = ("large",)

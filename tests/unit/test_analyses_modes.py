@@ -301,7 +301,7 @@ def test_what_does_not_fit_a_condition_is_told_before_training() -> None:
         return SimpleNamespace(
             record=SimpleNamespace(state=state),
             training=SimpleNamespace(steps=100),
-            system=SimpleNamespace(network=SimpleNamespace(**{"kind": "mlp", "hidden": (4,), **network})),
+            system={"network": {"kind": "mlp", "hidden": [4], **network}},
         )
 
     assert list(Settings(early=(1, 100)).misfits(given())) == []

@@ -87,14 +87,14 @@ class Settings(AnalysisSettings):
                 "method",
                 "'modes' reads recorded weights, and record.state is empty; write state: all there",
             )
-        network = getattr(condition.system, "network", None)
-        if network is None or network.kind != "mlp":
+        network = condition.system.get("network", {})
+        if network.get("kind") != "mlp":
             yield (
                 "method",
                 "'modes' reads the local fields of hidden layers, which the built-in fully connected network tells; "
                 "write system.network: {kind: mlp, ...}, or leave this condition out (conditions)",
             )
-        elif not network.hidden:
+        elif not network["hidden"]:
             yield "method", "'modes' needs a hidden layer; write system.network.hidden: [256], for one"
         last = condition.training.steps
         if self.early is not None and self.early[1] > last:
