@@ -136,7 +136,7 @@ def test_a_study_that_cannot_work_is_told_before_it_runs() -> None:
         condition = SimpleNamespace(
             training=SimpleNamespace(steps=steps),
             analyses={"exponents": SimpleNamespace(method=method)},
-            system=SimpleNamespace(batches=SimpleNamespace(kind=batches)),
+            system={"batches": {"kind": batches}},
         )
         return dict(settings.misfits(condition))
 

@@ -45,12 +45,9 @@ class Settings(AnalysisSettings):
         source = condition.analyses.get(self.of)
         if getattr(source, "method", None) != "lyapunov":
             yield "of", f"is '{self.of}', and must be the name of an analysis 'lyapunov'"
-        batches = getattr(condition.system, "batches", None)
-        if batches is not None and batches.kind != "full":
-            yield (
-                "method",
-                f"'end-state' is for full batches, and those of the condition are '{batches.kind}'",
-            )
+        batches = condition.system.get("batches", {}).get("kind", "full")
+        if batches != "full":
+            yield "method", f"'end-state' is for full batches, and those of the condition are '{batches}'"
 
 
 def analyse(source: Trajectory | xr.Dataset, settings: Settings, context: Context) -> xr.Dataset:
