@@ -34,7 +34,7 @@ BUILD_SPECIFIC = re.compile(r"(nvidia|cuda|triton|rocm|pytorch-triton|intel-)", 
 COMMON = ("numpy", "pydantic", "pyyaml", "rich", "numcodecs", "xarray", "zarr")
 STAGES: dict[str, tuple[str, ...]] = {
     "data": (*COMMON, "jaxtyping", "mlxtend", "pandas", "pooch", "scikit-learn", "scipy"),
-    "train": (*COMMON, "jaxtyping", "safetensors", "scipy", "torch"),
+    "train": (*COMMON, "dask", "jaxtyping", "safetensors", "scipy", "torch"),
     "analyse": (
         *(*COMMON, "dask", "distributed", "jaxtyping", "matplotlib", "pandas", "pot"),
         *("safetensors", "scikit-learn", "scipy", "threadpoolctl", "torch"),

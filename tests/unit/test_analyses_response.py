@@ -261,7 +261,7 @@ def test_bad_settings_are_told_in_a_sentence(settings: dict[str, Any], message: 
 
 def test_conditions_that_do_not_fit_are_told_before_anything_runs() -> None:
     condition = SimpleNamespace(
-        system=SimpleNamespace(kind="henon"),
+        system={"kind": "henon"},
         record=SimpleNamespace(state=()),
         training=SimpleNamespace(steps=50),
     )

@@ -141,7 +141,7 @@ WITHOUT_INFLUENCE = {
     "rich": "the bar on a terminal",
     "threadpoolctl": "the number of threads is fixed",
 }
-IMPORTED_AS = {"scikit-learn": "sklearn", "POT": "ot"}
+IMPORTED_AS = {"scikit-learn": "sklearn", "POT": "ot", "fonttools": "fontTools"}
 
 
 class Asked(Entries):
