@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tests.unit.network_examples import described, points, recorded, system_of, trained
 
 from orrery.analyses import local_average
-from orrery.analyses.local_average_kernel import tangent_kernel
+from orrery.analyses.local_average_curves import kernels_of
 from orrery.config.errors import OrreryError
 from orrery.numerics.local_average import weights
 from orrery.systems.system import Runs
@@ -35,7 +35,7 @@ def test_the_kernel_is_the_closed_form_of_one_hidden_layer() -> None:
     assert system.forward is not None
     state = system.initial(Runs.product((0, 1)))
     grid = torch.linspace(-1, 1, 11, dtype=torch.float64)[:, None]
-    own, across = tangent_kernel(system.forward, system.components, state, grid, torch.from_numpy(X))
+    own, across = kernels_of(system, state, grid, torch.from_numpy(X))
     c, b, a = (state[name].reshape(2, -1, 1) for name in ("fc1.weight", "fc1.bias", "fc2.weight"))
 
     def exact(x: torch.Tensor, other: torch.Tensor) -> np.ndarray:

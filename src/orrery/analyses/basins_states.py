@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from orrery.analyses.recorded_states import read_by_gradients, states_of_originals, tensors_of
 from orrery.config.errors import OrreryError
-from orrery.systems.noise import READ
 from orrery.systems.system import System
-from orrery.systems.tangents import unpacked
 
 if TYPE_CHECKING:
     from orrery.systems.system import State
@@ -91,15 +90,7 @@ def states(source: Trajectory, system: System, places: Int[np.ndarray, " moment"
     Raises:
         OrreryError: a tensor was not recorded.
     """
-    wanted = [component for component in system.components if component.role in READ]
-    recorded = {entry.name for entry in source.components} if "state" in source.dataset else set()
-    missing = [component.name for component in wanted if component.name not in recorded]
-    if missing:
-        raise OrreryError(
-            f"basins: '{missing[0]}' was not recorded, and noise is added to the whole network; write state: all in "
-            "'record'"
-        )
-    array = source.select(copies=[0]).array([component.name for component in wanted])
+    wanted = read_by_gradients(source, system.components, "basins", "noise is added to the whole network")
+    array = states_of_originals(source, wanted)
     for place in places:
-        values = torch.from_numpy(np.ascontiguousarray(array.isel(step=int(place)).values))
-        yield unpacked(values, wanted)
+        yield tensors_of(array.isel(step=int(place)).values, wanted)

@@ -12,10 +12,12 @@ def unrecorded(condition: Any, method: str) -> Iterator[tuple[str, str]]:
         yield "method", f"'{method}' reads all weights of the network; write state: all in 'record'"
 
 
-def hidden_layers(condition: Any) -> int | None:
-    """Number of hidden layers of a fully connected network; ``None`` of any other system."""
+def no_such_layer(condition: Any, layer: int) -> Iterator[tuple[str, str]]:
+    """Whether a fully connected network lacks a hidden layer, counted from 1: key and message."""
     network = condition.system.get("network", {})
-    return len(network["hidden"]) if network.get("kind") == "mlp" else None
+    layers = len(network["hidden"]) if network.get("kind") == "mlp" else layer
+    if layer > layers:
+        yield "layer", f"is {layer}, and the network has {layers} hidden layers; write a smaller number"
 
 
 def not_plain(system: Mapping[str, Any]) -> str:

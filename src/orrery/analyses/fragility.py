@@ -79,15 +79,10 @@ class Settings(AnalysisSettings):
 
     def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
         """What does not fit a condition, known before anything is trained: key and message."""
-        from orrery.analyses.feature_settings import hidden_layers, unrecorded
+        from orrery.analyses.feature_settings import no_such_layer, unrecorded
 
         yield from unrecorded(condition, self.method)
-        layers = hidden_layers(condition)
-        if layers is not None and self.layer > layers:
-            yield (
-                "layer",
-                f"is {self.layer}, and the network has {layers} hidden layers; write a smaller number",
-            )
+        yield from no_such_layer(condition, self.layer)
 
 
 def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:

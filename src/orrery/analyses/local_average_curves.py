@@ -11,16 +11,17 @@ from jaxtyping import Float
 
 from orrery.analyses.feature_settings import not_plain
 from orrery.analyses.feature_space_curves import by_moment
-from orrery.analyses.local_average_kernel import tangent_kernel
 from orrery.analyses.network_states import Networks, networks_of
 from orrery.config.errors import OrreryError
 from orrery.numerics.constant_kernel import ConstantKernel, constant_kernel
 from orrery.numerics.local_average import fit_scales, weights
 from orrery.numerics.ranks import rank_correlation
+from orrery.systems.tangent_kernels import by_jacobians
 
 if TYPE_CHECKING:
     from orrery.analyses.api import Context
     from orrery.analyses.local_average import Settings
+    from orrery.systems.system import State, System
     from orrery.trajectory.trajectory import Trajectory
 
 Found = dict[str, tuple[tuple[str, ...], Any]]
@@ -113,10 +114,27 @@ def _kernel(
         raise OrreryError(f"local-average: the closed form needs {reason}; write reference: none")
     loss = networks.forward.loss
     rate = 2 * float(described["optimizer"]["rate"]) * loss.weight(len(networks.targets), 1)
-    gram, across = tangent_kernel(
-        networks.forward, networks.system.components, first, points, networks.inputs
-    )
+    gram, across = kernels_of(networks.system, first, points, networks.inputs)
     return constant_kernel(gram, across, rate, discrete=settings.reference == "steps")
+
+
+def kernels_of(
+    system: System,
+    state: State,
+    points: Float[torch.Tensor, "point feature"],
+    samples: Float[torch.Tensor, "sample feature"],
+) -> tuple[Float[np.ndarray, "run sample sample"], Float[np.ndarray, "run point sample"]]:
+    """Tangent kernels of networks with one output: between the samples, and between the points and the samples.
+
+    Args:
+        system: a network.
+        state: tensors ``(run, *shape)``.
+        points: rows of the second kernel.
+        samples: columns of both.
+    """
+    own = by_jacobians(system, state, samples[None])
+    across = by_jacobians(system, state, points[None], samples[None])
+    return own[:, :, 0, :, 0].numpy(), across[:, :, 0, :, 0].numpy()
 
 
 def _reference(

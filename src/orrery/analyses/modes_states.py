@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from orrery.analyses.runs import evenly, rows_of
+from orrery.analyses.recorded_states import read_by_gradients, states_of_originals, tensors_of
+from orrery.analyses.runs import evenly
 from orrery.config.errors import OrreryError
-from orrery.systems.system import MOVED
-from orrery.systems.tangents import unpacked
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     from orrery.analyses.modes import Settings
-    from orrery.systems.system import Batch, State, System
+    from orrery.systems.system import Batch, Component, State, System
     from orrery.trajectory.trajectory import Trajectory
 
 ROOM = 2**24
@@ -102,15 +101,13 @@ class Recorded:
             units: hidden units of the network.
             samples: of which the local fields will be looked at.
         """
-        needed = [one for one in self.system.components if one.role in MOVED or one.role == "statistic"]
-        array = self.source.array([component.name for component in needed])
-        rows = rows_of(array)[2][:, 0]
+        needed = _read(self.source, self.system)
+        array = states_of_originals(self.source, needed)
         size = sum(component.size for component in needed) + units * samples
-        together = max(1, ROOM // (size * len(rows)))
+        together = max(1, ROOM // (size * array.sizes["run"]))
         for first in range(0, len(self.places), together):
             chosen = self.places[first : first + together]
-            values = array.isel(run=rows, step=chosen).values.astype(np.float64)
-            yield unpacked(torch.from_numpy(np.ascontiguousarray(values)), needed)
+            yield tensors_of(array.isel(step=chosen).values.astype(np.float64), needed)
 
 
 def recorded(source: Trajectory, system: System, settings: Settings) -> Recorded:
@@ -119,13 +116,11 @@ def recorded(source: Trajectory, system: System, settings: Settings) -> Recorded
     Raises:
         OrreryError: a weight or a running statistic was not recorded.
     """
-    wanted = [one.name for one in system.components if one.role in MOVED or one.role == "statistic"]
-    known = {entry.name for entry in source.components} if "state" in source.dataset else set()
-    missing = [name for name in wanted if name not in known]
-    if missing:
-        raise OrreryError(
-            f"modes: '{missing[0]}' was not recorded, and the network needs it; write state: all in 'record'"
-        )
+    _read(source, system)
     count = len(source.steps)
     places = np.unique([*range(0, count, settings.every), count - 1])
     return Recorded(source, system, source.seeds, places)
+
+
+def _read(source: Trajectory, system: System) -> tuple[Component, ...]:
+    return read_by_gradients(source, system.components, "modes", "the network needs it")

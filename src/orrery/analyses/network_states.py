@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from orrery.analyses.recorded_states import read_by_gradients, states_of_originals, tensors_of
 from orrery.config.errors import OrreryError
 from orrery.systems.forward import Forward
-from orrery.systems.system import MOVED, Component, System
-from orrery.systems.tangents import unpacked
+from orrery.systems.system import Component, System
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,8 +64,7 @@ class Networks:
             values = self._states.isel(step=chosen).values.astype(np.float64)
             finite = np.asarray(np.isfinite(values).all(axis=2))
             values[~finite] = 0.0
-            vectors = torch.from_numpy(np.ascontiguousarray(values.reshape(-1, values.shape[2])))
-            yield chosen, unpacked(vectors, self._components), finite
+            yield chosen, tensors_of(values.reshape(-1, values.shape[2]), self._components), finite
 
 
 def networks_of(source: Trajectory, context: Context, moments: int, analysis: str) -> Networks:
@@ -86,21 +85,10 @@ def networks_of(source: Trajectory, context: Context, moments: int, analysis: st
         raise OrreryError(
             f"{analysis}: this system is no network with a training set; leave its conditions out of 'conditions'"
         )
-    wanted = tuple(
-        component
-        for component in system.components
-        if component.role in MOVED or component.role == "statistic"
-    )
-    recorded = {entry.name for entry in source.components} if "state" in source.dataset else set()
-    missing = [component.name for component in wanted if component.name not in recorded]
-    if missing:
-        raise OrreryError(
-            f"{analysis}: '{missing[0]}' was not recorded, and the network needs all its weights; write state: all in "
-            "'record'"
-        )
+    wanted = read_by_gradients(source, system.components, analysis, "the network needs all its weights")
     places = spread(np.asarray(source.steps), moments)
     whole = system.whole()
-    states = source.array([component.name for component in wanted]).isel(run=_originals(source), step=places)
+    states = states_of_originals(source, wanted).isel(step=places)
     return Networks(
         system,
         system.forward,
@@ -124,13 +112,3 @@ def spread(steps: Int[np.ndarray, " step"], most: int) -> Int[np.ndarray, " mome
     above = np.clip(np.searchsorted(at, wanted), 1, len(at) - 1)
     nearer = np.where(wanted - at[above - 1] < at[above] - wanted, above - 1, above)
     return np.unique(nearer)
-
-
-def _originals(source: Trajectory) -> list[int]:
-    """Where the run of the lowest copy of every seed stands in the trajectory."""
-    seeds, copies = source.dataset["seed"].values, source.dataset["copy"].values
-    rows = []
-    for seed in source.seeds:
-        own = np.flatnonzero(seeds == seed)
-        rows.append(int(own[copies[own].argmin()]))
-    return rows

@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from jaxtyping import Int
 
+from orrery.analyses.recorded_states import read_by_gradients, states_of_originals, tensors_of
 from orrery.analyses.response_look import Found, from_first_order, look
 from orrery.analyses.response_probes import places_of
 from orrery.config.errors import OrreryError
@@ -17,7 +18,6 @@ from orrery.numerics import response_profiles as profiles
 from orrery.numerics.ageing import log_spaced, window
 from orrery.systems.hessian import moved
 from orrery.systems.probing import network_of
-from orrery.systems.tangents import unpacked
 
 if TYPE_CHECKING:
     from orrery.analyses.api import Context
@@ -110,20 +110,11 @@ def _states(
     places: torch.Tensor,
 ) -> Iterator[State]:
     """The states of the originals, a portion of the steps at a time, the steps of a run side by side as runs."""
-    wanted = [c for c in system.components if c in moved(system) or c.role == "statistic"]
-    names = {entry.name for entry in source.components} if "state" in source.dataset else set()
-    missing = [component.name for component in wanted if component.name not in names]
-    if missing:
-        raise OrreryError(
-            f"response: '{missing[0]}' was not recorded, and a probe step moves all weights; write state: all in "
-            "'record'"
-        )
-    seeds, copies = source.dataset["seed"].values, source.dataset["copy"].values
-    rows = [int(min(np.flatnonzero(seeds == seed), key=lambda row: copies[row])) for seed in source.seeds]
-    array = source.array([component.name for component in wanted]).isel(run=rows)
-    for first, last in _portions(system, len(chosen), len(rows), settings, places):
+    wanted = read_by_gradients(source, system.components, "response", "a probe step moves all weights")
+    array = states_of_originals(source, wanted)
+    for first, last in _portions(system, len(chosen), array.sizes["run"], settings, places):
         values = array.isel(step=chosen[first:last]).values.astype(np.float64)
-        tensors = unpacked(torch.from_numpy(np.ascontiguousarray(values)), wanted)
+        tensors = tensors_of(values, wanted)
         yield {name: tensor.flatten(0, 1) for name, tensor in tensors.items()}
 
 

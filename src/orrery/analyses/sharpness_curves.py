@@ -10,12 +10,12 @@ import torch
 import xarray as xr
 from jaxtyping import Float
 
+from orrery.analyses.recorded_states import originals, read_by_gradients, states_of_originals, tensors_of
 from orrery.config.errors import OrreryError
 from orrery.numerics.extreme_eigenvalues import extreme_eigenvalues
 from orrery.numerics.trace import estimate_trace, rademacher
 from orrery.systems.hessian import check_gradient, hessian_products, moved
-from orrery.systems.system import Component, Runs, System
-from orrery.systems.tangents import unpacked
+from orrery.systems.system import Runs, System
 
 if TYPE_CHECKING:
     from orrery.analyses.api import Context
@@ -41,16 +41,16 @@ def curves_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     assert context.system is not None
     system: System = context.system(dtype="float64")
     check(system, settings)
-    needed = _recorded(source, system)
-    runs, rows = _originals(source)
+    needed = read_by_gradients(source, system.components, "sharpness", "the Hessian is that of all weights")
+    runs, _ = originals(source)
     steps = np.asarray(source.steps)[:: settings.every]
-    states = source.array([component.name for component in needed]).isel(run=rows)
+    states = states_of_originals(source, needed)
     parts = []
     for first, last in portions(system, settings, len(steps), runs.count):
         # A portion of steps at a time: a trajectory may be larger than memory.
         chosen = slice(first * settings.every, (last - 1) * settings.every + 1, settings.every)
         values = states.isel(step=chosen).values.astype(np.float64)
-        parts.append(look(system, _tensors(values, needed, system), runs, steps[first:last], settings))
+        parts.append(look(system, tensors_of(values, needed), runs, steps[first:last], settings))
     found = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
     edge = np.array([np.nan if system.edge is None else system.edge(int(step)) for step in steps])
     return arranged(found, edge, steps, runs.seeds).assign_attrs(
@@ -201,40 +201,6 @@ def arranged(
         },
         coords={"seed": list(seeds)},
     )
-
-
-def _recorded(source: Trajectory, system: System) -> list[Component]:
-    """The tensors that a gradient reads: weights, and statistics of the network; all must have been recorded."""
-    wanted = [
-        component
-        for component in system.components
-        if component in moved(system) or component.role == "statistic"
-    ]
-    recorded = {entry.name for entry in source.components} if "state" in source.dataset else set()
-    missing = [component.name for component in wanted if component.name not in recorded]
-    if missing:
-        raise OrreryError(
-            f"sharpness: '{missing[0]}' was not recorded, and the Hessian is that of all weights; write state: all in "
-            "'record'"
-        )
-    return wanted
-
-
-def _originals(source: Trajectory) -> tuple[Runs, list[int]]:
-    """The run of the lowest copy of every seed, and where it stands in the trajectory."""
-    seeds, copies = source.dataset["seed"].values, source.dataset["copy"].values
-    rows = []
-    for seed in source.seeds:
-        own = np.flatnonzero(seeds == seed)
-        rows.append(int(own[copies[own].argmin()]))
-    return Runs(tuple(source.seeds), tuple(int(copies[row]) for row in rows)), rows
-
-
-def _tensors(
-    values: Float[np.ndarray, "run moment component"], components: Sequence[Component], system: System
-) -> State:
-    """Recorded numbers as named tensors ``(run, moment, *shape)``."""
-    return unpacked(torch.from_numpy(np.ascontiguousarray(values)), components)
 
 
 def completed(state: State, system: System) -> State:
