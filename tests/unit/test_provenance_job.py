@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +155,27 @@ def test_a_failed_job_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     assert not Path(payload["target"]).with_suffix("").exists()
     assert run_job(payload, write("whole"))
     assert read_manifest(Path(payload["target"]))["store"] == Path(payload["target"]).stem
+
+
+def test_nothing_is_left_of_a_full_disk_where_threads_still_write(tmp_path: Path) -> None:
+    """As those of Zarr do, which makes missing folders again for each chunk."""
+    written: list[int] = []
+
+    def write_on(out: Path) -> None:
+        for chunk in range(30):
+            (out / "data").mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                (out / "data" / str(chunk)).write_bytes(b"0")
+            written.append(chunk)
+            time.sleep(0.01)
+
+    def fill(out: Path) -> None:
+        threading.Thread(target=write_on, args=(out,)).start()
+        while len(written) < 3:
+            time.sleep(0.005)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space"):
+        run_job(job(tmp_path), fill)
+    assert len(written) == 30
+    assert not list(tmp_path.rglob("*.partial"))

@@ -31,7 +31,7 @@ from orrery.provenance.manifest import (
     verify,
     write_atomically,
 )
-from orrery.provenance.storage import refused
+from orrery.provenance.storage import refused, remove_while_written
 
 Payload = Mapping[str, Any]
 
@@ -122,7 +122,7 @@ def run_job(payload: Payload, produce: Callable[[Path], None]) -> bool:
         except Exception as error:
             # Of a full disk, half a store would only take more; after a failure of ours it may show what went wrong.
             if refused(error):
-                shutil.rmtree(partial, ignore_errors=True)
+                remove_while_written(partial)
             raise
         write_atomically(target, manifest_bytes(content))
     return produced

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = frozenset({*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _KEPT = "what is finished is kept"
 _LITTLE = 1 << 20
+_WAITS = (0.0, 0.05, 0.1, 0.2, 0.4)  # seconds; a chunk is written in less
 
 
 class StorageError(OrreryError):
@@ -108,6 +111,20 @@ def check_writable(folder: Path, size: int = 4096) -> None:
             raise
         error.filename = str(folder)  # a person knows of no probe
         raise StorageError(sentence(error, folder)) from error
+
+
+def remove_while_written(folder: Path) -> None:
+    """Remove a folder that threads may still write into, which makes it anew.
+
+    Zarr writes the chunks of an array in threads and raises at the first that is refused; it does not wait for
+    the others.
+
+    Args:
+        folder: what to remove; it may be missing. What cannot be removed stays.
+    """
+    for wait in _WAITS:
+        time.sleep(wait)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _full_disk(file: str, place: Path | str) -> Path | str:
