@@ -239,6 +239,14 @@ def test_figures_carry_their_numbers(squares: Looked) -> None:
     assert all(len(figure.data) for figure in figures.values())
 
 
+def test_what_was_looked_at_once_has_figures_without_a_course(squares: Looked) -> None:
+    once = squares.found.isel(moment=[0])
+    figures = {figure.name: figure for figure in plot(None, {"one": once}, squares.settings)}
+    assert list(figures) == ["profiles", "kernels", "small-distances", "identity"]
+    table = figures["small-distances"].data
+    np.testing.assert_allclose(table["exponent"], once["small_distance"].values[:, 0, 0], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -10,7 +10,7 @@ import pandas as pd
 
 from orrery.analyses.api import Figure
 from orrery.analyses.response_fits import curve
-from orrery.analyses.response_tables import long_table
+from orrery.analyses.response_tables import long_table, rounded
 from orrery.figures import panels, style
 from orrery.numerics.response_profiles import EARLY, LATE
 
@@ -118,3 +118,44 @@ def draw_specificity(sources: Mapping[str, xr.Dataset], settings: Settings) -> l
             pd.concat(tables, ignore_index=True),
         )
     ]
+
+
+def draw_small_distances(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
+    """Small-distance exponent of the kernel by condition, at the last state; none where it was not asked for.
+
+    Args:
+        sources: by condition, with ``small_distance(seed, moment, probe)``.
+    """
+    values = {name: source["small_distance"].values[:, -1, 0] for name, source in sources.items()}
+    if not any(np.isfinite(of_seeds).any() for of_seeds in values.values()):
+        return []
+    figure = style.figure("single", 24 + 8 * len(values))
+    axes = figure.subplots()
+    for index, of_seeds in enumerate(values.values()):
+        look = style.mark(index)
+        axes.plot(
+            of_seeds,
+            np.full(len(of_seeds), index),
+            look.marker,
+            color=look.colour,
+            markersize=4,
+            markerfacecolor="none",
+        )
+    for known in (1, 2):
+        axes.axvline(known, color=style.INK, linestyle=(0, (4, 2)), linewidth=style.line(0.8), zorder=0)
+    axes.set_yticks(range(len(values)), values)
+    axes.set(xlabel="small-distance exponent of K_u", ylim=(len(values) - 0.5, -0.5))
+    caption = (
+        "Exponent p of 1 - K_u(x, x0) / sqrt(K_u(x, x) K_u(x0, x0)) ~ |x - x0|^p, one point for a seed. Dashed: 1, "
+        "that of a cusp, and 2, that of a smooth kernel, in the limit of many units."
+    )
+    table = pd.concat(
+        [
+            pd.DataFrame(
+                {"condition": name, "seed": sources[name]["seed"].values, "exponent": rounded(of_seeds)}
+            )
+            for name, of_seeds in values.items()
+        ],
+        ignore_index=True,
+    )
+    return [Figure("small-distances", "Cusp of the kernel", caption, figure, table)]

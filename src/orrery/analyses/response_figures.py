@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orrery.analyses.api import Figure
-from orrery.analyses.response_course_figures import draw_specificity, draw_stages
+from orrery.analyses.response_course_figures import draw_small_distances, draw_specificity, draw_stages
 from orrery.analyses.response_fits import CURVES, WORDS, curve, fit, predicted
 from orrery.analyses.response_tables import finite_runs, long_table, rounded
 from orrery.analyses.response_test_figures import draw_identity, draw_separability
@@ -39,14 +39,13 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     kept = {name: source for name, source in kept.items() if source.sizes["seed"]}
     if not kept:
         return []
-    figures = [
-        _ageing(kept, settings),
-        _profiles(kept, settings),
-        _kernels(kept),
-        draw_separability(kept, settings),
-        draw_stages(kept),
-        *draw_specificity(kept, settings),
-    ]
+    # What was looked at once has no course.
+    followed = {name: source for name, source in kept.items() if (source["moment_step"] > 0).sum() >= 2}
+    figures = [_ageing(followed, settings)] if followed else []
+    figures += [_profiles(kept, settings), _kernels(kept)]
+    if followed:
+        figures += [draw_separability(followed, settings), draw_stages(followed)]
+    figures += draw_specificity(followed, settings) if followed else draw_small_distances(kept)
     if any("identity" in source for source in kept.values()):
         figures.append(draw_identity(kept))
     return figures
