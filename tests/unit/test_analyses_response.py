@@ -90,7 +90,7 @@ def looked_at(folder: Path, activation: str, loss: dict[str, Any], units: int, *
 def squares(tmp_path_factory: pytest.TempPathFactory) -> Looked:
     folder = tmp_path_factory.mktemp("squares")
     return looked_at(
-        folder, "tanh", MSE, 100, grid=[-1, 1, 41], identity=[1e-2, 1e-3, 1e-4, 1e-5], products=[2000]
+        folder, "tanh", MSE, 100, grid=[-1, 1, 41], identity=[1e-2, 1e-3, 1e-4, 1e-5], products=[2000, 100000]
     )
 
 
@@ -103,6 +103,7 @@ def test_exponents_of_one_sample_and_squares(squares: Looked) -> None:
     assert published["bookkeeping[one]"].value < 1e-12
     # Criterion A-3: derived before it was measured.
     assert published["product[one,step=2000]"].value == pytest.approx(PREDICTED_PRODUCT, rel=0.1)
+    assert "product[one,step=100000]" not in published  # it ends before
 
 
 def test_exponents_of_one_sample_and_binary_cross_entropy(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     columns = grouped(sources, settings)
     wide = len(columns) > 1
     figure = style.figure("double" if wide else 110.0, 14 + 44 * len(ROWS))
-    axes = figure.subplots(len(ROWS), len(columns), squeeze=False, sharex="col", sharey="row")
+    axes = figure.subplots(len(ROWS), len(columns), squeeze=False, sharex="col")
     tables = []
     for column, (label, names) in enumerate(columns.items()):
         axes[0, column].set_title(label.strip())

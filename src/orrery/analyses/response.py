@@ -104,7 +104,7 @@ class Settings(AnalysisSettings):
     products: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (),
         description="steps t at which 2 x rate x t x K_f(x0, x0) is published, of one sample and squares behind a "
-        "sigmoid 1/2 late in training",
+        "sigmoid 1/2 late in training; steps beyond the end of a condition are left out there",
     )
 
     @model_validator(mode="after")
@@ -146,9 +146,12 @@ class Settings(AnalysisSettings):
                 "'response' reads recorded weights, and record.state is empty; write state: all there",
             )
         last = condition.training.steps
-        for step in self.products:
-            if step > last:
-                yield "products", f"names step {step}, but training.steps is {last}"
+        if self.products and min(self.products) > last:
+            yield (
+                "products",
+                f"names no step before {min(self.products)}, but training.steps is {last}; write smaller numbers, or "
+                "none",
+            )
         if self.decades is not None and last < 10**self.decades:
             yield (
                 "decades",

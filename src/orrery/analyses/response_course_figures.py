@@ -95,10 +95,13 @@ def draw_specificity(sources: Mapping[str, xr.Dataset], settings: Settings) -> l
             if seen.any():
                 panels.curves_of_runs(ax, steps[later][seen], values[:, seen], name, index=index, thin=False)
         ax.set(xscale="log", xlabel="step", ylabel=words)
-    # A panel may be empty: the legend stands below one that is not.
-    drawn = next((ax for ax in axes if ax.get_legend_handles_labels()[0]), None)
-    if drawn is not None:
-        drawn.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=2)
+    # A condition may be missing from a panel.
+    labelled = {
+        label: line for ax in axes for line, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    if labelled:
+        shown = [name for name in sources if name in labelled]
+        figure.legend([labelled[name] for name in shown], shown, loc="outside lower left", ncols=4)
     tables = [
         long_table(name, source, {words: values_of(source) for words, values_of in known.items()})
         for name, source in sources.items()

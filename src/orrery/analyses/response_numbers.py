@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NORMS = ("raw", "out", "pre")
 STAGES = ("early", "transition", "late")
 
+NEAR = 1.3
+"""Records that are evenly spaced in log time may end by less than this factor before the step that is meant."""
+
 
 def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
     """All numbers of all conditions.
@@ -212,6 +215,8 @@ def _stages(label: str, source: xr.Dataset, probe: int) -> Iterator[Number]:
 def _products(label: str, source: xr.Dataset, probe: int, settings: Settings) -> Iterator[Number]:
     steps = source["moment_step"].values
     for step in settings.products:
+        if step > NEAR * steps[-1]:
+            continue
         moment = int(np.abs(steps - step).argmin())
         kernel = curve(source, "output-kernel")[:, probe, moment]
         yield mean_number(

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 def finite_runs(source: xr.Dataset) -> xr.Dataset:
-    """The result without runs that diverged, by ``diverged(seed)``."""
-    return source.isel(seed=np.flatnonzero(~source["diverged"].values.astype(bool)))
+    """The result in memory, without runs that diverged, by ``diverged(seed)``.
+
+    Lazy, every number that a figure takes of it would be a computation of its own.
+    """
+    return source.isel(seed=np.flatnonzero(~source["diverged"].values.astype(bool))).load()
 
 
 def long_table(

@@ -30,14 +30,18 @@ def draw_separability(sources: Mapping[str, xr.Dataset], settings: Settings) -> 
         settings: of the analysis.
     """
     norm = "out" if "out" in settings.normalisations else settings.normalisations[0]
-    figure = style.figure("double", 74)
-    axes = figure.subplots(1, 2, sharey=True)
+    place = NORMS.index(norm)
+    spans = [(False, "all steps")]
+    if any(_shares(source, place, True, False) is not None for source in sources.values()):
+        spans.append((True, "late stage"))
+    figure = style.figure("double" if len(spans) > 1 else 110.0, 74)
+    axes = figure.subplots(1, len(spans), sharey=True, squeeze=False)[0]
     tables = []
-    for ax, (late, title) in zip(axes, ((False, "all steps"), (True, "late stage")), strict=True):
+    for ax, (late, title) in zip(axes, spans, strict=True):
         for index, (name, source) in enumerate(sources.items()):
             look = style.mark(index)
             for unit_rows in (False, True):
-                shares = _shares(source, NORMS.index(norm), late, unit_rows)
+                shares = _shares(source, place, late, unit_rows)
                 if shares is None:
                     continue
                 ranks = np.arange(1, len(shares) + 1)
@@ -69,7 +73,7 @@ def draw_separability(sources: Mapping[str, xr.Dataset], settings: Settings) -> 
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=2)
     caption = (
         f"Squared singular values of the matrix R_{norm}[t, x] over their sum, medians over seeds, over all steps "
-        "looked at and over the late stage (mean |y - f| below 0.05). Dotted: rows as they are; solid: rows of length "
+        "looked at and, where it is reached, over the late stage (mean |y - f| below 0.05). Dotted: rows as they are; solid: rows of length "
         "one, the stricter test, since early rows may be larger by decades. A response that is a product of a decay in "
         "time and a kernel in input space has rank 1; dashed: 5 %."
     )

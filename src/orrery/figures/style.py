@@ -150,8 +150,10 @@ def save(drawn: Drawn, out: Path) -> None:
     written = {key: value for key, value in FIXED.items() if key.startswith(("svg.", "pdf.", "savefig."))}
     write_plainly(drawn.figure)
     with matplotlib.rc_context(cast("Any", written)):
-        # Laid out once: each format would lay the figure out again, and draw it once more for that.
-        drawn.figure.draw_without_rendering()
+        # Laid out once, and not drawn for that: each format would lay the figure out again.
+        engine = drawn.figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(drawn.figure)
         drawn.figure.set_layout_engine(None)
         drawn.figure.savefig(
             out / f"{drawn.name}.svg",

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from orrery.trajectory.trajectory import Trajectory
 
 
+READ_WHOLE = 16 * 2**20
+"""Bytes up to which a result is read at once: lazily, each number that is taken of it is a computation of its own."""
+
+
 def open_trajectory(
     manifests: Iterable[str], bounds: Mapping[str, Any], bytes_of: Callable[[Path], Place]
 ) -> Trajectory:
@@ -41,7 +45,7 @@ def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
         condition: its name.
 
     Returns:
-        The dataset with the dimensions that the analysis gave it.
+        The dataset with the dimensions that the analysis gave it; in memory up to :data:`READ_WHOLE`, else lazy.
 
     Raises:
         OrreryError: a store holds no result.
@@ -55,7 +59,8 @@ def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
         store = store_of(Path(manifest))
         gathered = store / condition
         found.append(open_result(gathered if gathered.is_dir() else store))
-    return found[0] if len(found) == 1 else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
+    whole = found[0] if len(found) == 1 else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
+    return whole.load() if whole.nbytes <= READ_WHOLE else whole
 
 
 def open_sources(payload: Mapping[str, Any]) -> dict[str, Any]:
