@@ -135,15 +135,17 @@ def _profiles(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
-    columns = len(settings.normalisations)
-    figure = style.figure("double" if columns > 1 else "single", 8 + 48 * len(sources))
-    axes = figure.subplots(len(sources), columns, squeeze=False)
+    # Over its value at x0, R_raw is R_out: they differ by a factor that is the same at all x.
+    both = {"raw", "out"} <= set(settings.normalisations)
+    keys = [key for key in settings.normalisations if not (both and key == "raw")]
+    figure = style.figure("double" if len(keys) > 1 else "single", 8 + 48 * len(sources))
+    axes = figure.subplots(len(sources), len(keys), squeeze=False)
     tables = []
     for row, (name, source) in zip(axes, sources.items(), strict=True):
         order, positions, label = _positions(source)
         steps = source["moment_step"].values
         norm = LogNorm(max(1, steps[steps > 0].min(initial=1)), max(10, steps[-1]))
-        for ax, key in zip(row, settings.normalisations, strict=True):
+        for ax, key in zip(row, keys, strict=True):
             place = NORMS.index(key)
             for moment in _shown(source):
                 values = source["response"].values[:, moment, 0, place][:, order]
@@ -169,14 +171,15 @@ def _profiles(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
                 )
             ax.axhline(0, color=style.GRID, linewidth=style.line(0.5), zorder=0)
             ax.set(xlabel=label, ylabel=f"R_{key}(x, x0) / R_{key}(x0, x0)")
-            ax.set_title(name if len(sources) > 1 and key == settings.normalisations[0] else "")
+            ax.set_title(name if len(sources) > 1 and key == keys[0] else "")
         bar = figure.colorbar(ScalarMappable(norm, style.SEQUENTIAL), ax=row[-1], pad=0.02, aspect=20)
         bar.set_label("step")
         bar.outline.set_visible(False)
     caption = (
         "Response at x to one probe step at x0, over that at x0 itself, at steps spread over log time; medians over "
         "seeds. Columns: normalisations ("
-        + ", ".join(f"R_{key}" for key in settings.normalisations)
+        + ", ".join(f"R_{key}" for key in keys)
+        + (", whose profile is that of R_raw, too" if both else "")
         + "). A response that is a product of a decay in time and a kernel in input space would lie on one curve. Step "
         "0, where it is shown, has the colour of step 1."
     )
