@@ -74,8 +74,8 @@ def draw_separability(sources: Mapping[str, xr.Dataset], settings: Settings) -> 
     caption = (
         f"Squared singular values of the matrix R_{norm}[t, x] over their sum, medians over seeds, over all steps "
         "looked at and, where it is reached, over the late stage (mean |y - f| below 0.05). Dotted: rows as they are; "
-        "solid: rows of length one, the stricter test, since early rows may be larger by decades. A response that is a product of a decay in "
-        "time and a kernel in input space has rank 1; dashed: 5 %."
+        "solid: rows of length one, the stricter test, since early rows may be larger by decades. A response that is a "
+        "product of a decay in time and a kernel in input space has rank 1; dashed: 5 %."
     )
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return Figure("separability", "Is the response a product of time and place?", caption, figure, table)
