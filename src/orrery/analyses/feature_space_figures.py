@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +62,8 @@ def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     figure = style.figure("double" if wide else 110.0, 14 + 44 * len(ROWS))
     axes = figure.subplots(len(ROWS), len(columns), squeeze=False, sharex="col")
     tables = []
+    short = {label: _short(names) for label, names in columns.items()}
+    alike = len({tuple(labels) for labels in short.values()}) == 1
     for column, (label, names) in enumerate(columns.items()):
         axes[0, column].set_title(label.strip())
         for index, name in enumerate(names):
@@ -73,12 +75,16 @@ def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
             for row, (variable, _) in enumerate(ROWS):
                 values = source[variable].values[:, :, settings.layer - 1]
                 ax = axes[row, column]
-                panels.curves_of_runs(ax, steps + 1, values, name, index=index, diverged=lost, thin=False)
+                shown = short[label][index]
+                panels.curves_of_runs(ax, steps + 1, values, shown, index=index, diverged=lost, thin=False)
                 table[variable] = rounded(values)
             table["loss"] = rounded(source["loss"].values)
             tables.append(pd.DataFrame(table))
         axes[-1, column].set(xlabel="step + 1", xscale="log")
-        axes[-1, column].legend(loc="upper left", bbox_to_anchor=(0, -0.28))
+        if not alike:
+            axes[-1, column].legend(loc="upper left", bbox_to_anchor=(0, -0.28))
+    if alike:
+        figure.legend(*axes[-1, 0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
     for row, (_, words) in enumerate(ROWS):
         axes[row, 0].set_ylabel(words)
     one = next(iter(sources.values()))
@@ -91,6 +97,14 @@ def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     return Figure(
         "counts", "Feature space along training", caption, figure, pd.concat(tables, ignore_index=True)
     )
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Names of conditions without the words that all of them begin with."""
+    words = [name.split("-") for name in names]
+    places = enumerate(zip(*words, strict=False))
+    shared = next((place for place, found in places if len(set(found)) > 1), 0)
+    return ["-".join(parts[shared:]) for parts in words]
 
 
 def _inputs(source: xr.Dataset) -> str:
