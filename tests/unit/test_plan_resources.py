@@ -29,7 +29,8 @@ MEASURED = {
 @pytest.fixture(scope="module")
 def jobs() -> dict[str, list[Job]]:
     found: dict[str, list[Job]] = {}
-    for job in load_plan(str(HOME / "config.yaml"), {"scale": "paper"}, HOME):
+    two = {"studies": ["mirror-descent", "width"], "scale": "paper"}
+    for job in load_plan(str(HOME / "config.yaml"), two, HOME):
         found.setdefault(job.stage, []).append(job)
     return found
 
