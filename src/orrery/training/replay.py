@@ -21,8 +21,7 @@ from orrery.systems.system import Runs, System
 from orrery.training.build import DTYPES, build_system
 from orrery.training.copies import perturb_copies
 from orrery.training.device import make_repeatable
-from orrery.training.recorded import recorded_states
-from orrery.training.recorded_start import last_recorded
+from orrery.training.recorded import last_recorded, recorded_states
 from orrery.training.states import END, START, read_state, step_of
 
 if TYPE_CHECKING:
