@@ -34,6 +34,8 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
         sources: by condition, with ``running(seed, moment, index)`` and all else that the analysis gives.
         settings: of the analysis.
     """
+    # Read once: values are asked for again and again, and each time Dask would read them from the files.
+    sources = {name: source.compute() for name, source in sources.items()}
     found = [_spectra(sources, settings)]
     if any(source.sizes["horizon"] > 1 for source in sources.values()):
         found.append(_horizons(sources))
@@ -80,12 +82,7 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
                 diverged=lost[drawn],
                 thin=len(values) <= SINGLE,
             )
-            tables += [
-                pd.DataFrame(
-                    {"condition": name, "seed": int(seed), "index": index, "step": steps, "running": row}
-                )
-                for seed, row in zip(source["seed"].values, values, strict=True)
-            ]
+            tables.append(_by_seed(name, source, steps, values, "running", {"index": index}))
         ax.axhline(0, color=style.MUTED, linewidth=0.6, zorder=0)
         ax.set_title(name)
         ax.set_xlabel("step")
@@ -96,6 +93,26 @@ def _spectra(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
         f"the order of the QR, natural logarithms. {_lines(sources)}"
     )
     return Figure("spectra", "Exponents over time", caption, figure, pd.concat(tables, ignore_index=True))
+
+
+def _by_seed(
+    name: str,
+    source: xr.Dataset,
+    steps: np.ndarray,
+    values: np.ndarray,
+    drawn: str,
+    told: Mapping[str, object],
+) -> pd.DataFrame:
+    """Curves of seeds ``(seed, step)``, one row per seed and step; ``told`` stands in all of them."""
+    return pd.DataFrame(
+        {
+            "condition": name,
+            "seed": np.repeat(source["seed"].values.astype(int), len(steps)),
+            **told,
+            "step": np.tile(steps, len(values)),
+            drawn: values.ravel(),
+        }
+    )
 
 
 def _lines(sources: Mapping[str, xr.Dataset]) -> str:
@@ -300,18 +317,7 @@ def _angles(sources: Mapping[str, xr.Dataset]) -> Figure:
                 drawn[f"{one}, {other}"] = source["angle"].values[:, :, place]
         for number, (label, values) in enumerate(drawn.items()):
             seen = np.isfinite(values).any(axis=0)
-            tables += [
-                pd.DataFrame(
-                    {
-                        "condition": name,
-                        "seed": int(seed),
-                        "between": label,
-                        "step": steps[seen],
-                        "angle": row,
-                    }
-                )
-                for seed, row in zip(source["seed"].values, values[:, seen], strict=True)
-            ]
+            tables.append(_by_seed(name, source, steps[seen], values[:, seen], "angle", {"between": label}))
             if not seen.any():
                 continue
             whole = values[np.isfinite(values[:, seen]).all(axis=1)][:, seen]

@@ -15,7 +15,7 @@ from orrery.numerics.streams import Streams
 DRAWS = 10_000
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _counts(n: int) -> Int[np.ndarray, "draw seed"]:
     """The same for every number of so many seeds; drawing them takes longer than what is done with them."""
     return bootstrap_counts(n, DRAWS, Streams().generator("probe", n, "bootstrap"))

@@ -21,6 +21,7 @@ from orrery.provenance.storage import in_a_sentence
 from orrery.provenance.usage import keep_usage
 from orrery.stages.blas import ask_for_one_thread
 from orrery.stages.forks import run_elsewhere
+from orrery.stages.memory import keep_freed_memory
 
 SHOWN = {
     "figures": (".html", "page.html"),
@@ -161,9 +162,10 @@ def put_beside(manifest: Path, outputs: Iterable[str]) -> None:
 
 
 def prepare() -> None:
-    """Die with the parent, compute with one thread, find modules beside the studies."""
+    """Die with the parent, compute with one thread, keep freed memory, find modules beside the studies."""
     die_with_parent()
     ask_for_one_thread()
+    keep_freed_memory()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 

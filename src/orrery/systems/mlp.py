@@ -93,8 +93,10 @@ class StackedMlp:
                 self.statistics += self.normalisation.statistics(number, units)
                 self.constants.update(self.normalisation.start(number))
 
-    def _layer(self, state: State, number: int, below: torch.Tensor) -> torch.Tensor:
-        """Inputs of the units of layer ``number`` from ``below``: (group, sample, feature) for the first layer."""
+    def layer(
+        self, state: State, number: int, below: Float[torch.Tensor, "group below column"]
+    ) -> Float[torch.Tensor, "run unit sample"]:
+        """Fields of the units of layer ``number`` from ``below``: (group, sample, feature) for the first layer."""
         weight = state[f"fc{number}.weight"]
         if number == 1:
             groups, samples, features = below.shape
@@ -110,7 +112,7 @@ class StackedMlp:
         """The fields of each hidden layer, then the last layer, without dropout."""
         below = inputs
         for number in range(1, self.layers):
-            fields = self._layer(state, number, below)
+            fields = self.layer(state, number, below)
             yield fields
             if self.normalisation is None:
                 argument = fields
@@ -120,7 +122,7 @@ class StackedMlp:
                 argument = self.normalisation.running(state, number, fields)
             active = self.activation.forward(argument)
             below = below + active if self.residual and number > 1 else active
-        yield self._layer(state, self.layers, below)
+        yield self.layer(state, self.layers, below)
 
     def last_layer(
         self, state: State, inputs: Float[torch.Tensor, "group sample feature"], *, own: bool = False
@@ -153,7 +155,7 @@ class StackedMlp:
         statistics: State = {}
         below = batch["inputs"]
         for number in range(1, self.layers):
-            argument = self._layer(state, number, below)
+            argument = self.layer(state, number, below)
             normalised = None
             if self.normalisation is not None:
                 normalised = self.normalisation.of_batch(state, number, argument)
@@ -164,8 +166,8 @@ class StackedMlp:
             passed.append(Passed(below, argument, active, normalised, mask))
             kept = masked(active, mask)
             below = below + kept if self.residual and number > 1 else kept
-        last = self._layer(state, self.layers, below)
-        value, slope = self._loss(last, batch["targets"])
+        last = self.layer(state, self.layers, below)
+        value, slope = self.value_and_slope(last, batch["targets"])
 
         gradients: dict[str, Gradient] = {}
         self._collect(gradients, state, self.layers, slope, below)
@@ -184,7 +186,11 @@ class StackedMlp:
             self._collect(gradients, state, number, slope, layer.below)
         return value, gradients, statistics
 
-    def _loss(self, last: Layer, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def value_and_slope(
+        self,
+        last: Float[torch.Tensor, "run output sample"],
+        targets: Float[torch.Tensor, "group sample output"],
+    ) -> tuple[Float[torch.Tensor, " run"], Float[torch.Tensor, "run output sample"]]:
         """Loss of each run, and its gradient with respect to the last layer."""
         runs, width, samples = last.shape
         value, slope = self.loss.value_and_gradient(

@@ -36,6 +36,8 @@ class Optimizer:
         symmetric: whether the new weights are the slope of a function of the old ones, so that the derivative of a
             step is a symmetric matrix.
         steady: whether ``update`` is the same at every step but for what it is given.
+        kept: of plain descent, rate to what a step keeps of the weights before it takes off rate x gradient; ``None``
+            for methods whose step is another.
         edge: rate to the eigenvalue of the Hessian of the loss above which the fixed point of a quadratic loss is
             unstable; ``None`` for methods that scale each weight by its own history.
     """
@@ -44,6 +46,7 @@ class Optimizer:
     update: Update
     symmetric: bool = False
     steady: bool = False
+    kept: Callable[[float], float] | None = None
     edge: Callable[[float], float] | None = None
 
 
@@ -79,7 +82,14 @@ def _sgd(decay: float) -> Optimizer:
     ) -> tuple[torch.Tensor, Buffers]:
         return gradient.added_to(weights, 1 - rate * decay if decay else 1, -rate), ()
 
-    return Optimizer((), update, symmetric=True, steady=True, edge=lambda rate: 2 / rate - decay)
+    return Optimizer(
+        (),
+        update,
+        symmetric=True,
+        steady=True,
+        kept=lambda rate: 1 - rate * decay,
+        edge=lambda rate: 2 / rate - decay,
+    )
 
 
 def _momentum(momentum: float, decay: float, nesterov: bool) -> Optimizer:

@@ -99,6 +99,11 @@ class System:
         gradient: state, batch and ``t`` to the gradient of the batch loss: a tensor ``(run, *shape)`` for every
             component of the roles :data:`MOVED`. Pure, and open to differentiation. ``None`` where the
             system minimises nothing.
+        curvature: state, batch and directions to the derivative of that gradient along each of them in closed form:
+            tensors ``(run, direction, *shape)`` for every component of the roles :data:`MOVED`. ``None`` where none
+            is known, and automatic differentiation takes its place.
+        descent: of plain descent, ``t`` to two numbers: what a step keeps of the weights, and what it takes off of
+            the gradient. ``None`` for every other step.
         whole: all training samples as one batch, shared by all runs; the loss on it does not depend on ``t``.
         test: all test samples likewise; ``None`` where there are none.
         edge: the edge of stability at the rate of step ``t``: the eigenvalue of the Hessian of the loss above which
@@ -119,6 +124,8 @@ class System:
     differentiable: bool = True
     symmetric: bool = False
     gradient: Callable[[State, Batch, int], State] | None = None
+    curvature: Callable[[State, Batch, State], State] | None = None
+    descent: Callable[[int], tuple[float, float]] | None = None
     whole: Callable[[], Batch] | None = None
     test: Callable[[], Batch] | None = None
     edge: Callable[[int], float] | None = None

@@ -7,7 +7,7 @@ there is, exact and without a step size. J is never formed.
 Reverse mode gives ``u -> J^T u``, which is linear in u; differentiated once more, along u, it gives ``v -> J v`` (the
 double backward of Townsend, "A new trick for calculating Jacobian vector products", 2017). Here this costs a third of
 forward mode, which multiplies with the zero tangents of everything constant, and the step itself is taken once for all
-directions.
+directions. Plain descent of a network whose Hessian products are known in closed form takes these instead.
 """
 
 from __future__ import annotations
@@ -97,6 +97,9 @@ def push(
     Raises:
         OrreryError: an operation of the step has no derivative, or none of its gradient.
     """
+    if system.descent is not None and system.curvature is not None:
+        kept, rate = system.descent(t)
+        return kept * vectors - rate * curved(system, state, batch, vectors, together=together)
     return derivatives(
         lambda at: system.step(at, batch, t),
         state,
@@ -106,6 +109,28 @@ def push(
         together=together,
         symmetric=system.symmetric,
     )
+
+
+def curved(
+    system: System,
+    state: State,
+    batch: Batch,
+    vectors: Float[torch.Tensor, "run direction component"],
+    *,
+    together: int | None = None,
+) -> Float[torch.Tensor, "run direction component"]:
+    """``H v`` in closed form, with H the Hessian of the batch loss; arguments as of :func:`push`.
+
+    The system has a ``curvature``, and a state of weights alone.
+    """
+    assert system.curvature is not None
+    step = together or vectors.shape[1]
+    found = []
+    with torch.no_grad():
+        for part in vectors.split(step, dim=1):
+            moved = system.curvature(state, batch, unpacked(part, system.components))
+            found.append(torch.cat([tensor.flatten(2) for tensor in moved.values()], dim=-1))
+    return torch.cat(found, dim=1)
 
 
 def derivatives(

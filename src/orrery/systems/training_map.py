@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from orrery.systems.evaluation import Evaluation
 from orrery.systems.forward import Forward
 from orrery.systems.losses import Loss, loss_of
 from orrery.systems.mlp import StackedMlp
+from orrery.systems.mlp_curvature import curvature, has_curvature
 from orrery.systems.mlp_settings import Mlp
 from orrery.systems.modules import StackedModule
 from orrery.systems.network_batches import all_of, batches_of
@@ -79,7 +81,12 @@ def network_system(
         found = network.differentiate(state, batch, t)[1]
         return {name: slope.dense() for name, slope in found.items()}
 
-    stable = optimizer.edge
+    stable, kept = optimizer.edge, optimizer.kept
+
+    def descent(t: int) -> tuple[float, float]:
+        assert kept is not None
+        now = rate * schedule_factor(settings.schedule, t)
+        return kept(now), now
 
     def outputs(state: State) -> torch.Tensor:
         return loss.outputs(network.predict(state, fixed), axis=1).transpose(1, 2)
@@ -91,6 +98,8 @@ def network_system(
         advance=advance,
         symmetric=optimizer.symmetric and not network.statistics,
         gradient=gradient,
+        curvature=_curvature(settings, network, loss),
+        descent=None if kept is None else descent,
         whole=lambda: all_of(samples.train),
         test=(lambda: all_of(samples.test)) if len(samples.test.inputs) else None,
         edge=None if stable is None else lambda t: stable(rate * schedule_factor(settings.schedule, t)),
@@ -116,6 +125,15 @@ def _check_targets(settings: Settings, loss: Loss, samples: Samples) -> None:
             "system.loss.kind: 'binary-cross-entropy' needs targets between 0 and 1, and this dataset has others; "
             "write loss: {kind: mse}"
         )
+
+
+def _curvature(
+    settings: Settings, network: StackedMlp | StackedModule, loss: Loss
+) -> Callable[[State, Batch, State], State] | None:
+    shape = settings.network
+    if isinstance(network, StackedMlp) and isinstance(shape, Mlp) and has_curvature(shape, loss):
+        return partial(curvature, network, shape.activation)
+    return None
 
 
 def _forward(settings: Settings, network: StackedMlp | StackedModule, loss: Loss) -> Forward:
