@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orrery.analyses.api import Figure
-from orrery.analyses.basins_figures import means_over_seeds
+from orrery.analyses.basins_figures import means_over_seeds, scale_sizes
 from orrery.analyses.basins_numbers import correlation
 from orrery.figures import style
 
@@ -53,7 +53,8 @@ def draw_moments(sources: Mapping[str, xr.Dataset]) -> Figure:
             ]
         upper.set(ylim=(0, 1.02), xscale="log")
         upper.set_title(name)
-        lower.set(yscale="log", xlabel="step")
+        scale_sizes(lower)
+        lower.set_xlabel("step")
     panes[0, 0].set_ylabel("accuracy")
     panes[1, 0].set_ylabel("size of the basin, s")
     panes[0, -1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
