@@ -165,7 +165,7 @@ def test_the_gradient_is_that_of_fields_behind_batch_normalisation_without_its_f
     (state,) = reader.states(18, 100)
     last = {name: tensor[:, -1] for name, tensor in state.items()}
     part = modes_states.parts_of(system, Settings())["train"]
-    behind = layers.arguments(last, layers.fields(last, part.inputs))
+    behind = layers.arguments(last, layers.passed(last, part.inputs)[0])
     assert (last["bn1.weight"] < 0).any()
     for layer, (fields, above) in enumerate(zip(behind, layers.maps(last), strict=True)):
         means, _ = class_ranks(fields.numpy(), part.labels, 3, 10)

@@ -94,8 +94,7 @@ def look(layers: Layers, state: State, parts: dict[str, Part], settings: Setting
         maps = layers.maps(safe)
         of_part = []
         for name, part in parts.items():
-            fields = layers.fields(safe, part.inputs)
-            last = layers.forward.last_layer(safe, part.inputs)
+            fields, last = layers.passed(safe, part.inputs)
             arguments = layers.arguments(safe, fields)
             if name == "train":
                 signs = [sign.numpy() for sign in layers.signs(safe, maps)]
@@ -134,8 +133,10 @@ def _ranks(
 
 def _bent(arguments: Sequence[torch.Tensor], layers: Layers) -> np.ndarray:
     """Share of the neurons of each layer whose activation both rises and falls over the samples."""
+    if layers.activation.monotone:
+        return np.zeros((len(arguments[0]), len(arguments)))
     ascending = (torch.from_numpy(np.sort(argument.numpy(), axis=2)) for argument in arguments)
-    return np.stack([bends(layers.activation(one).numpy()).mean(axis=1) for one in ascending], axis=1)
+    return np.stack([bends(layers.activation.forward(one).numpy()).mean(axis=1) for one in ascending], axis=1)
 
 
 def _kept(settings: Settings, classes: int) -> list[int]:

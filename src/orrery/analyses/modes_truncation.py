@@ -53,8 +53,7 @@ def truncated(
     labels, classes = torch.from_numpy(part.labels), last.argmax(dim=1)
     scale = torch.linalg.vector_norm(last, dim=(1, 2))
     found: dict[str, list[torch.Tensor]] = {"truncated_accuracy": [], "map_disagreement": [], "map_error": []}
-    for form in FORMS:
-        below = layers.outputs(arguments, linear=form == "field")
+    for below in layers.outputs(arguments):  # in the order of the forms
         of_layer = [above(output) for above, output in zip(maps, below, strict=True)]
         answers = torch.stack([one.argmax(dim=1) for one in of_layer], dim=1)
         found["truncated_accuracy"].append((answers == labels).double().mean(dim=2))
