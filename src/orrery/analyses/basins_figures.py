@@ -60,6 +60,7 @@ def scale_sizes(ax: Axes) -> None:
     drawn = [np.asarray(curve.get_ydata(), dtype=float) for curve in ax.get_lines()]
     if any((values > 0).any() for values in drawn):
         ax.set_yscale("log")
+        style.write_numbers(ax.yaxis)
         return
     ax.set_yticks([])
     ax.text(

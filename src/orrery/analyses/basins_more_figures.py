@@ -26,7 +26,7 @@ def draw_moments(sources: Mapping[str, xr.Dataset]) -> Figure:
     panes = figure.subplots(2, len(sources), squeeze=False, sharex="col")
     rows = []
     for column, (name, source) in enumerate(sources.items()):
-        steps = np.maximum(source["moment_step"].values, 1)
+        steps = source["moment_step"].values
         upper, lower = panes[:, column]
         for number, part in enumerate(("train", "test")):
             look, values = style.mark(number), source[f"{part}_accuracy"].values
@@ -51,7 +51,9 @@ def draw_moments(sources: Mapping[str, xr.Dataset]) -> Figure:
                 for row, seed in enumerate(source["seed"].values)
                 for place, step in enumerate(source["moment_step"].values)
             ]
-        upper.set(ylim=(0, 1.02), xscale="log")
+        upper.set_ylim(0, 1.02)
+        upper.set_xscale("symlog", linthresh=float(steps[steps > 0].min(initial=1e9)))
+        upper.set_xlim(0, steps[-1])
         upper.set_title(name)
         scale_sizes(lower)
         lower.set_xlabel("step")
@@ -98,6 +100,8 @@ def draw_single(sources: Mapping[str, xr.Dataset]) -> Figure:
                 )
                 ax.plot(ends, ends, color=style.MUTED, linewidth=style.line(0.7))
             ax.set(xscale="log", yscale="log", xlabel="predicted, s", ylabel="measured, s")
+            style.write_numbers(ax.xaxis)
+            style.write_numbers(ax.yaxis)
             ax.set_title(f"{name}\nnoise on {kind}, rank correlation {correlation(predicted, measured):.2f}")
             rows += [
                 {"condition": name, "noise": kind, "class": int(label), "predicted": one, "measured": other}

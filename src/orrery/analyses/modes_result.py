@@ -13,6 +13,7 @@ from jaxtyping import Float
 from orrery.analyses.modes_layers import Layers, layers_of
 from orrery.analyses.modes_phases import slopes, spreads
 from orrery.analyses.modes_states import Part, parts_of, recorded
+from orrery.analyses.modes_statistics import gaps
 from orrery.analyses.modes_truncation import FORMS, plain_accuracy, truncated
 from orrery.config.errors import OrreryError
 from orrery.numerics.orders import bends
@@ -37,6 +38,8 @@ DIMS = {
     "density": ("layer", "class", "bin"),
     "layer_density": ("layer", "bin"),
     "bent": ("layer",),
+    "mean_gap": ("layer",),
+    "deviation_gap": ("layer",),
     "accuracy": ("part",),
     "truncated_accuracy": ("part", "layer", "form"),
     "map_disagreement": ("part", "layer", "form"),
@@ -100,6 +103,7 @@ def look(layers: Layers, state: State, parts: dict[str, Part], settings: Setting
                 signs = [sign.numpy() for sign in layers.signs(safe, maps)]
                 found = _ranks(fields, signs, part, settings)
                 found["bent"] = _bent(arguments, layers)
+                found |= gaps(layers.forward, safe, part.inputs)
             plain = {"accuracy": plain_accuracy(last, part)}
             of_part.append(
                 {**plain, **truncated(layers, maps, arguments, last, part)} if settings.truncation else plain
