@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int, Real
 from matplotlib import colormaps
 
 from orrery.analyses.api import Figure
@@ -234,7 +235,11 @@ def _errors(known: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def layer_looks(kept: Mapping[str, xr.Dataset]) -> list[tuple[Any, str | None]]:
-    """A colour for each layer along one scale, the same in all conditions, and a name for some of them."""
+    """A colour for each layer along one scale, the same in all conditions, and a name for some of them.
+
+    Args:
+        kept: by condition, with ``layer_gradient(seed, moment, layer)``.
+    """
     count = max(one.sizes["layer"] for one in kept.values())
     scale = colormaps[style.SEQUENTIAL]
     named = set(np.unique(np.linspace(1, count, min(count, NAMED)).round().astype(int)).tolist())
@@ -248,7 +253,7 @@ def _centres(bins: int) -> np.ndarray:
     return (np.arange(bins) + 0.5) / bins
 
 
-def step_axis(ax: Axes, steps: np.ndarray) -> None:
+def step_axis(ax: Axes, steps: Int[np.ndarray, " moment"]) -> None:
     """A logarithmic axis of steps, 0 among them, where the moments are spread so; else a linear one."""
     after = steps[steps > 0]
     if len(after) and after[-1] >= WIDE * after[0]:
@@ -267,7 +272,9 @@ def layer_legend(figure: Any, axes: list[Axes], title: str | None, columns: int 
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), columns), title=title)
 
 
-def table(name: str, fixed: Mapping[str, Any], columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def table(
+    name: str, fixed: Mapping[str, Any], columns: Mapping[str, Real[np.ndarray, " row"]]
+) -> pd.DataFrame:
     """Rows of a condition, in few digits."""
     rounded = {
         key: [float(f"{value:.{DIGITS}g}") for value in np.asarray(values, dtype=float)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from orrery.analyses.over_seeds import mean_number
 
@@ -55,7 +55,7 @@ def gaps(
     return {name: torch.stack(values, dim=1).numpy() for name, values in columns.items()}
 
 
-def statistics_numbers(name: str, kept: xr.Dataset, steps: np.ndarray) -> Iterator[Number]:
+def statistics_numbers(name: str, kept: xr.Dataset, steps: Int[np.ndarray, " moment"]) -> Iterator[Number]:
     """Of ``mean_gap(seed, moment, layer)`` and ``deviation_gap``: by layer at the end, and the largest over training.
 
     Args:
