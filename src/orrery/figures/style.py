@@ -112,10 +112,17 @@ def line(points: float) -> float:
     return _look.get().line(points)
 
 
+class _Numbers(LogFormatter):
+    """Labels the ticks that a logarithmic axis labels, in plain numbers."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def write_numbers(axis: Axis) -> None:
     """Write a logarithmic axis of few decades in plain numbers: 0.2, where it would say 2×10⁻¹."""
-    axis.set_major_formatter(LogFormatter())
-    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+    axis.set_major_formatter(_Numbers())
+    axis.set_minor_formatter(_Numbers(labelOnlyBase=False))
 
 
 @contextmanager
