@@ -236,3 +236,13 @@ def test_figures_are_drawn_with_their_data(found: xr.Dataset) -> None:
     assert len(drawn["sizes"].data) == 2 * 2 * 3 * 2
     without = {"a": found.assign_attrs(axes={})}
     assert "sizes" in {one.name for one in plot(None, without, Settings())}
+
+
+def test_networks_without_a_basin_are_drawn_too(found: xr.Dataset) -> None:
+    none = found.assign(basin=found["basin"] * 0, class_basin=found["class_basin"] * 0)
+    settings = Settings(moments=5)
+    figures = {figure.name: figure for figure in plot(None, {"a": none}, settings)}
+    for name in ("sizes", "classes", "over-training"):
+        drawn = figures[name].figure
+        drawn.draw_without_rendering()
+        assert "no size above 0" in [text.get_text() for ax in drawn.axes for text in ax.texts]

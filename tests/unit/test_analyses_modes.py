@@ -21,8 +21,10 @@ from orrery.analyses.modes_layers import layers_of
 from orrery.analyses.results import open_result, write_result
 from orrery.config.errors import OrreryError
 from orrery.data.store import open_dataset
+from orrery.numerics.orders import bends
 from orrery.numerics.rank_distributions import class_ranks, gradients
 from orrery.stages.runner import build_system
+from orrery.systems.activations import ACTIVATIONS
 from orrery.trajectory.trajectory import Trajectory
 
 __all__ = ["iris"]
@@ -165,12 +167,44 @@ def test_the_gradient_is_that_of_fields_behind_batch_normalisation_without_its_f
     (state,) = reader.states(18, 100)
     last = {name: tensor[:, -1] for name, tensor in state.items()}
     part = modes_states.parts_of(system, Settings())["train"]
-    behind = layers.arguments(last, layers.fields(last, part.inputs))
+    behind = layers.arguments(last, layers.passed(last, part.inputs)[0])
     assert (last["bn1.weight"] < 0).any()
     for layer, (fields, above) in enumerate(zip(behind, layers.maps(last), strict=True)):
         means, _ = class_ranks(fields.numpy(), part.labels, 3, 10)
         expected = gradients(means, torch.sign(above.weight).transpose(1, 2).numpy()).mean(axis=1)
         np.testing.assert_allclose(found["gradient"][:, -1, layer], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_gaps_of_running_statistics_are_those_of_a_pass_in_training(tmp_path: Path, iris: Path) -> None:
+    source, context = trained(tmp_path, iris, hidden=[6, 5], normalisation={"kind": "batch", "momentum": 0.5})
+    found = analyse(source, Settings(every=20), context)
+    assert context.system is not None
+    inputs = modes_states.parts_of(context.system(dtype="float64"), Settings())["train"].inputs[0]
+    run = source.select(seeds=[int(found["seed"][1])], copies=[0])
+    last = {
+        one.name: torch.tensor(run.tensor(one.name).isel(step=-1).values[0], dtype=torch.float64)
+        for one in run.components
+    }
+    below = inputs
+    for number in (1, 2):
+        fields = below @ last[f"fc{number}.weight"].T + last[f"fc{number}.bias"]
+        mean, deviation = fields.mean(dim=0), fields.std(dim=0, correction=0)
+        gap = ((last[f"bn{number}.running_mean"] - mean).abs() / deviation).mean()
+        assert float(found["mean_gap"][1, -1, number - 1]) == pytest.approx(float(gap), rel=1e-10)
+        gap = ((last[f"bn{number}.running_var"].sqrt() - deviation).abs() / deviation).mean()
+        assert float(found["deviation_gap"][1, -1, number - 1]) == pytest.approx(float(gap), rel=1e-10)
+        unit = (fields - mean) / torch.sqrt(deviation**2 + 1e-5)
+        below = torch.tanh(last[f"bn{number}.weight"] * unit + last[f"bn{number}.bias"])
+    published = {number.name: number.value for number in numbers(None, {"a": found}, Settings())}
+    expected = float(found["mean_gap"][:, -1, 1].mean())
+    assert published["running-mean-gap[a,layer=2]"] == pytest.approx(expected)
+    assert "statistics" in {figure.name for figure in plot(None, {"a": found}, Settings())}
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+def test_activations_that_are_called_monotone_do_not_bend(name: str) -> None:
+    curve = ACTIVATIONS[name].forward(torch.linspace(-6, 6, 2001, dtype=torch.float64))
+    assert bool(bends(curve.numpy())) != ACTIVATIONS[name].monotone
 
 
 def test_no_neuron_with_a_monotone_activation_bends(tmp_path: Path, iris: Path, tanh: tuple) -> None:

@@ -132,3 +132,22 @@ def test_random_signs_have_the_deviation_that_is_told() -> None:
     told = float(chance_deviation(gradients(means, signs[0])))
     assert layer.std() == pytest.approx(told, rel=0.03)
     assert abs(layer.mean()) < 4 * told / np.sqrt(20_000)
+
+
+def test_rows_sorted_with_their_labels_have_the_ranks_of_the_others() -> None:
+    generator = np.random.default_rng(7)
+    labels = generator.integers(0, 10, 200)
+    fields = generator.normal(size=(6, 200)) + 0.2 * labels
+    fields[1, ::2] = fields[1, 1::2]  # pairs of equal values
+    fields[2, :3] = (0.0, -0.0, 0.0)  # equal, too
+    fields[3, 5] = np.nextafter(fields[3, 4], np.inf)  # equal but for the last bit
+    fields[4, 7] = np.inf
+    fields[5] *= 1e-310  # of less precision than others
+    means, counts = class_ranks(fields, labels, 10, 20)
+    ranks = doubled_ranks(fields) / 400
+    expected = np.stack([ranks[:, labels == one].mean(axis=1) for one in range(10)], axis=1)
+    assert means == pytest.approx(expected, abs=1e-12)
+    assert ranks[3, 4] < ranks[3, 5]
+    for number in range(10):
+        histogram = np.histogram(ranks[0, labels == number], 20, (0, 1))[0]
+        assert np.array_equal(counts[0, number], 2 * histogram)

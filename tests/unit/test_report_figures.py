@@ -286,3 +286,14 @@ def test_fonts_in_a_pdf_have_glyphs_and_no_tables_for_typesetting(tmp_path: Path
                 fonts.append(set(TTFont(BytesIO(font)).keys()))
     assert fonts
     assert all("glyf" in tables and not tables & set(LAYOUT_TABLES) for tables in fonts)
+
+
+def test_axes_of_few_decades_say_plain_numbers(tmp_path: Path) -> None:
+    one = drawn()
+    (axes,) = one.figure.axes
+    axes.set(yscale="log", ylim=(0.05, 0.9))
+    style.write_numbers(axes.yaxis)
+    style.save(one, tmp_path)
+    labels = [tick.label1.get_text() for tick in (*axes.yaxis.majorTicks, *axes.yaxis.minorTicks)]
+    assert "0.1" in labels
+    assert not any("e" in label or "10" in label for label in labels)

@@ -55,6 +55,26 @@ def means_over_seeds(values: Float[np.ndarray, "seed column"]) -> Float[np.ndarr
     )
 
 
+def scale_sizes(ax: Axes) -> None:
+    """A logarithmic axis for the sizes that are drawn on it; words where none is larger than 0."""
+    drawn = [np.asarray(curve.get_ydata(), dtype=float) for curve in ax.get_lines()]
+    if any((values > 0).any() for values in drawn):
+        ax.set_yscale("log")
+        style.write_numbers(ax.yaxis)
+        return
+    ax.set_yticks([])
+    ax.text(
+        0.5,
+        0.5,
+        "no size above 0",
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color=style.MUTED,
+        fontsize=style.text_size(6),
+    )
+
+
 def _colours(count: int) -> list[Any]:
     return [colormaps[style.SEQUENTIAL](value) for value in np.linspace(0.08, 0.85, count)]
 
@@ -161,7 +181,7 @@ def _sizes(sources: Mapping[str, xr.Dataset], axis: str, groups: list[Group]) ->
                         }
                         for size in one
                     ]
-        ax.set_yscale("log")
+        scale_sizes(ax)
         ax.set_title(WORDS[kind])
         ax.set_xlabel(axis or "")
         if not axis:
@@ -217,7 +237,8 @@ def _classes(sources: Mapping[str, xr.Dataset]) -> Figure:
                 for seed, of_seed in zip(source["seed"].values, sizes, strict=True)
                 for label, size in enumerate(of_seed)
             ]
-        panes[column].set(yscale="log", xlabel="class")
+        scale_sizes(panes[column])
+        panes[column].set_xlabel("class")
         panes[column].set_title(WORDS[kind])
     panes[0].set_ylabel("size of the basin, s")
     if len(sources) <= 12:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orrery.analyses.api import Figure
-from orrery.analyses.basins_figures import means_over_seeds
+from orrery.analyses.basins_figures import means_over_seeds, scale_sizes
 from orrery.analyses.basins_numbers import correlation
 from orrery.figures import style
 
@@ -26,7 +26,7 @@ def draw_moments(sources: Mapping[str, xr.Dataset]) -> Figure:
     panes = figure.subplots(2, len(sources), squeeze=False, sharex="col")
     rows = []
     for column, (name, source) in enumerate(sources.items()):
-        steps = np.maximum(source["moment_step"].values, 1)
+        steps = source["moment_step"].values
         upper, lower = panes[:, column]
         for number, part in enumerate(("train", "test")):
             look, values = style.mark(number), source[f"{part}_accuracy"].values
@@ -51,9 +51,12 @@ def draw_moments(sources: Mapping[str, xr.Dataset]) -> Figure:
                 for row, seed in enumerate(source["seed"].values)
                 for place, step in enumerate(source["moment_step"].values)
             ]
-        upper.set(ylim=(0, 1.02), xscale="log")
+        upper.set_ylim(0, 1.02)
+        upper.set_xscale("symlog", linthresh=float(steps[steps > 0].min(initial=1e9)))
+        upper.set_xlim(0, steps[-1])
         upper.set_title(name)
-        lower.set(yscale="log", xlabel="step")
+        scale_sizes(lower)
+        lower.set_xlabel("step")
     panes[0, 0].set_ylabel("accuracy")
     panes[1, 0].set_ylabel("size of the basin, s")
     panes[0, -1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -97,6 +100,8 @@ def draw_single(sources: Mapping[str, xr.Dataset]) -> Figure:
                 )
                 ax.plot(ends, ends, color=style.MUTED, linewidth=style.line(0.7))
             ax.set(xscale="log", yscale="log", xlabel="predicted, s", ylabel="measured, s")
+            style.write_numbers(ax.xaxis)
+            style.write_numbers(ax.yaxis)
             ax.set_title(f"{name}\nnoise on {kind}, rank correlation {correlation(predicted, measured):.2f}")
             rows += [
                 {"condition": name, "noise": kind, "class": int(label), "predicted": one, "measured": other}

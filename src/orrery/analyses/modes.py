@@ -102,7 +102,7 @@ class Settings(AnalysisSettings):
 
 
 def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
-    """Ranks of local fields and linear maps of the original run (copy 0) of every seed along its recorded steps.
+    r"""Ranks of local fields and linear maps of the original run (copy 0) of every seed along its recorded steps.
 
     All arithmetic is float64, whatever the training had; batch normalisation takes its running statistics.
 
@@ -116,6 +116,10 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
 
         Of the phases: ``slope(seed, moment)``, of G over the number of the layer, and ``spread(seed, moment)``,
         (max - min) / mean of G over layers, both NaN for one hidden layer.
+
+        With batch normalisation: ``mean_gap(seed, moment, layer)`` and ``deviation_gap(seed, moment, layer)``,
+        \|running - batch\| of means and of standard deviations over the deviation of the batch, that is the training
+        samples looked at; mean over units.
 
         Of the outputs: ``accuracy(seed, moment, part)``; with everything above a layer linear
         ``truncated_accuracy(seed, moment, part, layer, form)``, the share of samples of another class than in the full

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int, Real
 from matplotlib import colormaps
 
 from orrery.analyses.api import Figure
@@ -39,6 +40,11 @@ def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
     deep = {name: one for name, one in kept.items() if one.sizes["layer"] > 1}
     if deep:
         figures.append(_slopes(deep))
+    normalised = {name: one for name, one in kept.items() if "mean_gap" in one}
+    if normalised:
+        from orrery.analyses.modes_statistics_figure import draw_statistics
+
+        figures.append(draw_statistics(normalised))
     known = {name: one for name, one in kept.items() if "truncated_accuracy" in one}
     if known:
         figures += [_truncation(known), _errors(known)]
@@ -50,14 +56,15 @@ def _layers(kept: Mapping[str, xr.Dataset]) -> Figure:
         len(kept), 50, horizontal="normalised rank", vertical="rank density", sharex=True, sharey=True
     )
     tables = []
+    looks = layer_looks(kept)
     for ax, (name, one) in zip(axes, kept.items(), strict=True):
         density = one["layer_density"].values[:, -1].mean(axis=0)
         centres = _centres(density.shape[-1])
-        for place, (colour, label) in enumerate(_looks(len(density))):
+        for place, (colour, label) in enumerate(looks[: len(density)]):
             ax.plot(centres, density[place], color=colour, linewidth=style.line(1.1), label=label)
-            tables.append(_table(name, {"layer": place + 1}, {"rank": centres, "density": density[place]}))
+            tables.append(table(name, {"layer": place + 1}, {"rank": centres, "density": density[place]}))
         _finish(ax, name, 1.0)
-    _legend(figure, axes, "layer")
+    layer_legend(figure, axes, "layer")
     caption = (
         "Rank densities of the samples of a class among all, under the local field of a neuron times the sign of its "
         "influence on that class, mean over neurons, classes and seeds at the last step; one line per hidden layer. "
@@ -84,9 +91,9 @@ def _classes(kept: Mapping[str, xr.Dataset]) -> Figure:
                 linewidth=style.line(0.9),
                 label=str(number),
             )
-            tables.append(_table(name, {"class": number}, {"rank": centres, "density": density[place]}))
+            tables.append(table(name, {"class": number}, {"rank": centres, "density": density[place]}))
         _finish(ax, name, 1.0)
-    _legend(figure, axes, "class")
+    layer_legend(figure, axes, "class")
     caption = (
         "The same by class: mean over neurons, hidden layers and seeds at the last step, one line per class that is "
         "kept apart."
@@ -97,19 +104,20 @@ def _classes(kept: Mapping[str, xr.Dataset]) -> Figure:
 def _gradients(kept: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = panel_grid(len(kept), 50, horizontal="step", vertical="gradient G", sharey=True)
     tables = []
+    looks = layer_looks(kept)
     for ax, (name, one) in zip(axes, kept.items(), strict=True):
         steps, gradient = one["moment_step"].values, one["layer_gradient"].values
-        for place, (colour, label) in enumerate(_looks(gradient.shape[2])):
+        for place, (colour, label) in enumerate(looks[: gradient.shape[2]]):
             curve = gradient[:, :, place]
             ax.plot(steps, curve.T, color=colour, linewidth=style.line(0.4), alpha=0.3)
             ax.plot(steps, curve.mean(axis=0), color=colour, linewidth=style.line(1.3), label=label)
             for seed, row in zip(one["seed"].values, curve, strict=True):
                 tables.append(
-                    _table(name, {"layer": place + 1, "seed": seed}, {"step": steps, "gradient": row})
+                    table(name, {"layer": place + 1, "seed": seed}, {"step": steps, "gradient": row})
                 )
-        _steps(ax, steps)
+        step_axis(ax, steps)
         _finish(ax, name, 0.0)
-    _legend(figure, axes, "layer")
+    layer_legend(figure, axes, "layer")
     caption = (
         "Gradient G of the rank densities, mean over neurons and classes, over training: thin lines are seeds, thick "
         "lines their means, one colour per hidden layer. Dashed: random weights, or neurons that change the order."
@@ -125,25 +133,29 @@ def _slopes(deep: Mapping[str, xr.Dataset]) -> Figure:
     for index, (name, one) in enumerate(deep.items()):
         steps = one["moment_step"].values
         longest = max(longest, steps, key=lambda values: values[-1] if len(values) else -1)
-        for ax, kind in zip(axes, ("slope", "spread"), strict=True):
-            panels.curves_of_runs(ax, steps, one[kind].values, name, index=index, thin=len(deep) < 4)
+        # At initialisation G is chance, and so is what it is divided by.
+        after = steps > 0
+        for ax, kind, drawn in zip(axes, ("slope", "spread"), (steps >= 0, after), strict=True):
+            values = one[kind].values[:, drawn]
+            panels.curves_of_runs(ax, steps[drawn], values, name, index=index, thin=len(deep) < 4)
         for seed, slope, spread in zip(
             one["seed"].values, one["slope"].values, one["spread"].values, strict=True
         ):
-            tables.append(_table(name, {"seed": seed}, {"step": steps, "slope": slope, "spread": spread}))
+            tables.append(table(name, {"seed": seed}, {"step": steps, "slope": slope, "spread": spread}))
     axes[0].set_ylabel("slope of G per layer")
     axes[1].set_ylabel("(max - min) / |mean| of G over layers")
     axes[1].set_yscale("log")
+    style.write_numbers(axes[1].yaxis)
     for ax in axes:
-        _steps(ax, longest)
+        step_axis(ax, longest)
         ax.set_xlabel("step")
     axes[0].axhline(0, color=style.MUTED, linestyle=(0, (4, 2)), linewidth=style.line(0.8))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     caption = (
         "Left: slope of G over the number of the hidden layer; negative where early layers are steeper (phase I), "
-        "positive where late ones are (phase II). Right: how far the layers are apart; small where all come to one "
-        "value. Thick lines: medians over seeds; bands: 25th to 75th percentile."
+        "positive where late ones are (phase II). Right: how far the layers are apart after step 0; small where all "
+        "come to one value. Thick lines: medians over seeds; bands: 25th to 75th percentile."
     )
     return Figure("phases", "Phases of training", caption, figure, pd.concat(tables))
 
@@ -164,10 +176,10 @@ def _truncation(known: Mapping[str, xr.Dataset]) -> Figure:
             joined = np.concatenate([curves[:1, FORMS.index("field")], curves[:, FORMS.index("activation")]])
             ax.plot(kept, joined, color=look.colour, linestyle=look.dashes, marker=look.marker, label=part)
             ax.axhline(full, color=look.colour, linewidth=style.line(0.5), linestyle=(0, (1, 2)))
-            tables.append(_table(name, {"part": part, "full": full}, {"kept": kept, "accuracy": joined}))
+            tables.append(table(name, {"part": part, "full": full}, {"kept": kept, "accuracy": joined}))
         ax.set_title(name)
         ax.locator_params(axis="x", integer=True)
-    _legend(figure, axes, None)
+    layer_legend(figure, axes, None)
     caption = (
         "Truncation: accuracy with the activations of the lowest hidden layers kept and all above replaced by their "
         "linear map, mean over seeds at the last step. On the left nothing is kept, on the right all of it; dotted: "
@@ -198,7 +210,7 @@ def _errors(known: Mapping[str, xr.Dataset]) -> Figure:
                     label=f"{words}, {form} form",
                 )
                 tables.append(
-                    _table(
+                    table(
                         name,
                         {"kind": kind, "form": form},
                         {"layer": 1 + np.arange(len(values)), "value": values},
@@ -211,7 +223,7 @@ def _errors(known: Mapping[str, xr.Dataset]) -> Figure:
         if one.sizes["layer"] == 1:
             ax.set_xticks([1])
     axes[0].set_ylim(bottom=0)
-    _legend(figure, axes, None, columns=2)
+    layer_legend(figure, axes, None, columns=2)
     part = next(iter(known.values())).attrs["parts"][-1]
     caption = (
         f"How far a network with linear layers above one layer is from the full one on the {part} samples at the last "
@@ -222,8 +234,13 @@ def _errors(known: Mapping[str, xr.Dataset]) -> Figure:
     return Figure("map-errors", "Errors of the linear map", caption, figure, pd.concat(tables))
 
 
-def _looks(count: int) -> list[tuple[Any, str | None]]:
-    """A colour for each layer along one scale, and a name for some of them."""
+def layer_looks(kept: Mapping[str, xr.Dataset]) -> list[tuple[Any, str | None]]:
+    """A colour for each layer along one scale, the same in all conditions, and a name for some of them.
+
+    Args:
+        kept: by condition, with ``layer_gradient(seed, moment, layer)``.
+    """
+    count = max(one.sizes["layer"] for one in kept.values())
     scale = colormaps[style.SEQUENTIAL]
     named = set(np.unique(np.linspace(1, count, min(count, NAMED)).round().astype(int)).tolist())
     return [
@@ -236,7 +253,8 @@ def _centres(bins: int) -> np.ndarray:
     return (np.arange(bins) + 0.5) / bins
 
 
-def _steps(ax: Axes, steps: np.ndarray) -> None:
+def step_axis(ax: Axes, steps: Int[np.ndarray, " moment"]) -> None:
+    """A logarithmic axis of steps, 0 among them, where the moments are spread so; else a linear one."""
     after = steps[steps > 0]
     if len(after) and after[-1] >= WIDE * after[0]:
         ax.set_xscale("symlog", linthresh=float(after[0]), linscale=1.0)
@@ -248,13 +266,16 @@ def _finish(ax: Axes, name: str, level: float) -> None:
     ax.set_title(name)
 
 
-def _legend(figure: Any, axes: list[Axes], title: str | None, columns: int = 7) -> None:
-    """One legend for all panels, of the panel that names most."""
+def layer_legend(figure: Any, axes: list[Axes], title: str | None, columns: int = 7) -> None:
+    """One legend for all panels, of the panel that names most; the deepest network names all that any names."""
     handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[1]))
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), columns), title=title)
 
 
-def _table(name: str, fixed: Mapping[str, Any], columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def table(
+    name: str, fixed: Mapping[str, Any], columns: Mapping[str, Real[np.ndarray, " row"]]
+) -> pd.DataFrame:
+    """Rows of a condition, in few digits."""
     rounded = {
         key: [float(f"{value:.{DIGITS}g}") for value in np.asarray(values, dtype=float)]
         for key, values in columns.items()

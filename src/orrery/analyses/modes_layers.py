@@ -9,10 +9,10 @@ import torch
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.affine_maps import Affine, Normalisation, maps_above
-from orrery.systems.activations import ACTIVATIONS
+from orrery.systems.activations import ACTIVATIONS, Activation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from jaxtyping import Float
 
@@ -29,41 +29,47 @@ class Layers:
     Attributes:
         count: hidden layers.
         forward: fields, before batch normalisation where there is any, and last layer.
-        activation: behind every hidden layer.
+        activation: behind every hidden layer, with whether it is monotone.
         bias: whether layers have biases.
     """
 
     count: int
     forward: Forward
-    activation: Callable[[Layer], Layer]
+    activation: Activation
     bias: bool
 
-    def fields(self, state: State, inputs: Float[torch.Tensor, "1 sample feature"]) -> tuple[Layer, ...]:
-        """The local fields of each hidden layer, before batch normalisation, first layer first."""
-        assert self.forward.local_fields is not None
-        return self.forward.local_fields(state, inputs)
+    def passed(
+        self, state: State, inputs: Float[torch.Tensor, "1 sample feature"]
+    ) -> tuple[tuple[Layer, ...], Layer]:
+        """The local fields of each hidden layer, before batch normalisation, first layer first; and the last layer."""
+        assert self.forward.every_layer is not None
+        *fields, last = self.forward.every_layer(state, inputs)
+        return tuple(fields), last
 
     def arguments(self, state: State, fields: Sequence[Layer]) -> list[Layer]:
         """What the activation of each hidden layer takes: the fields, batch-normalised by running statistics."""
         norms = [self._normalisation(state, number) for number in range(1, self.count + 1)]
         return [field if norm is None else norm(field) for norm, field in zip(norms, fields, strict=True)]
 
-    def outputs(self, arguments: Sequence[Layer], *, linear: bool) -> list[Layer]:
+    def outputs(self, arguments: Sequence[Layer]) -> tuple[list[Layer], list[Layer]]:
         """Outputs of each hidden layer from the arguments of all activations.
 
         Args:
             arguments: from :meth:`arguments`.
-            linear: with an identity as the activation of that layer alone; below it, the network is as it is.
+
+        Returns:
+            With an identity as the activation of that layer alone, the network below it as it is; and as they are.
         """
+        linear: list[Layer] = []
         found: list[Layer] = []
         below: Layer | None = None
         for argument in arguments:
-            output = self.activation(argument)
-            given = argument if linear else output
-            found.append(given if below is None else given + below)
+            output = self.activation.forward(argument)
+            linear.append(argument if below is None else argument + below)
+            found.append(output if below is None else output + below)
             if self.forward.residual:
-                below = output if below is None else output + below
-        return found
+                below = found[-1]
+        return linear, found
 
     def maps(self, state: State) -> list[Affine]:
         """The affine map above each hidden layer, its activations being identities: on the outputs of that layer."""
@@ -131,4 +137,4 @@ def layers_of(system: System, analysis: str = "modes") -> Layers:
             f"{analysis}: ranks are those of classes, and this dataset has numbers as targets; name a dataset of "
             "classes"
         )
-    return Layers(hidden, forward, ACTIVATIONS[forward.activation].forward, "fc1.bias" in names)
+    return Layers(hidden, forward, ACTIVATIONS[forward.activation], "fc1.bias" in names)

@@ -9,6 +9,7 @@ import numpy as np
 
 from orrery.analyses.api import Number
 from orrery.analyses.modes_phases import early_moments, flip_steps, interior
+from orrery.analyses.modes_statistics import statistics_numbers
 from orrery.analyses.modes_truncation import FORMS, agreeing_from, largest_fall
 from orrery.analyses.over_seeds import mean_number, share_number
 
@@ -40,6 +41,8 @@ def _of_condition(name: str, source: xr.Dataset, settings: Settings) -> Iterator
     yield from _of_gradients(name, kept, steps)
     if kept.sizes["layer"] > 1:
         yield from _of_phases(name, kept, steps, early_moments(steps, settings.early))
+    if "mean_gap" in kept:
+        yield from statistics_numbers(name, kept, steps)
     for place, part in enumerate(kept.attrs["parts"]):
         yield mean_number(
             f"final-accuracy[{name},{part}]",

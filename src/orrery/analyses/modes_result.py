@@ -13,6 +13,7 @@ from jaxtyping import Float
 from orrery.analyses.modes_layers import Layers, layers_of
 from orrery.analyses.modes_phases import slopes, spreads
 from orrery.analyses.modes_states import Part, parts_of, recorded
+from orrery.analyses.modes_statistics import gaps
 from orrery.analyses.modes_truncation import FORMS, plain_accuracy, truncated
 from orrery.config.errors import OrreryError
 from orrery.numerics.orders import bends
@@ -37,6 +38,8 @@ DIMS = {
     "density": ("layer", "class", "bin"),
     "layer_density": ("layer", "bin"),
     "bent": ("layer",),
+    "mean_gap": ("layer",),
+    "deviation_gap": ("layer",),
     "accuracy": ("part",),
     "truncated_accuracy": ("part", "layer", "form"),
     "map_disagreement": ("part", "layer", "form"),
@@ -94,13 +97,13 @@ def look(layers: Layers, state: State, parts: dict[str, Part], settings: Setting
         maps = layers.maps(safe)
         of_part = []
         for name, part in parts.items():
-            fields = layers.fields(safe, part.inputs)
-            last = layers.forward.last_layer(safe, part.inputs)
+            fields, last = layers.passed(safe, part.inputs)
             arguments = layers.arguments(safe, fields)
             if name == "train":
                 signs = [sign.numpy() for sign in layers.signs(safe, maps)]
                 found = _ranks(fields, signs, part, settings)
                 found["bent"] = _bent(arguments, layers)
+                found |= gaps(layers.forward, safe, part.inputs)
             plain = {"accuracy": plain_accuracy(last, part)}
             of_part.append(
                 {**plain, **truncated(layers, maps, arguments, last, part)} if settings.truncation else plain
@@ -134,8 +137,10 @@ def _ranks(
 
 def _bent(arguments: Sequence[torch.Tensor], layers: Layers) -> np.ndarray:
     """Share of the neurons of each layer whose activation both rises and falls over the samples."""
+    if layers.activation.monotone:
+        return np.zeros((len(arguments[0]), len(arguments)))
     ascending = (torch.from_numpy(np.sort(argument.numpy(), axis=2)) for argument in arguments)
-    return np.stack([bends(layers.activation(one).numpy()).mean(axis=1) for one in ascending], axis=1)
+    return np.stack([bends(layers.activation.forward(one).numpy()).mean(axis=1) for one in ascending], axis=1)
 
 
 def _kept(settings: Settings, classes: int) -> list[int]:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from orrery.systems.answers import answered
+
 if TYPE_CHECKING:
     from orrery.analyses.modes_layers import Layers
     from orrery.analyses.modes_states import Part
@@ -27,7 +29,7 @@ def plain_accuracy(last: Layer, part: Part) -> Float[np.ndarray, " run"]:
         part: samples.
     """
     labels = torch.from_numpy(part.labels)
-    return (last.argmax(dim=1) == labels).double().mean(dim=1).numpy()
+    return (answered(last) == labels).double().mean(dim=1).numpy()
 
 
 def truncated(
@@ -50,15 +52,14 @@ def truncated(
         ``map_error``, the L2 norm over samples and outputs of the difference of the last layers, over that of the full
         one, as they are: a shift common to all outputs of a sample counts.
     """
-    labels, classes = torch.from_numpy(part.labels), last.argmax(dim=1)
+    labels, classes = torch.from_numpy(part.labels), answered(last)
     scale = torch.linalg.vector_norm(last, dim=(1, 2))
     found: dict[str, list[torch.Tensor]] = {"truncated_accuracy": [], "map_disagreement": [], "map_error": []}
-    for form in FORMS:
-        below = layers.outputs(arguments, linear=form == "field")
+    for below in layers.outputs(arguments):  # in the order of the forms
         of_layer = [above(output) for above, output in zip(maps, below, strict=True)]
-        answers = torch.stack([one.argmax(dim=1) for one in of_layer], dim=1)
-        found["truncated_accuracy"].append((answers == labels).double().mean(dim=2))
-        found["map_disagreement"].append((answers != classes[:, None]).double().mean(dim=2))
+        given = torch.stack([answered(one) for one in of_layer], dim=1)
+        found["truncated_accuracy"].append((given == labels).double().mean(dim=2))
+        found["map_disagreement"].append((given != classes[:, None]).double().mean(dim=2))
         errors = [torch.linalg.vector_norm(one - last, dim=(1, 2)) / scale for one in of_layer]
         found["map_error"].append(torch.stack(errors, dim=1))
     return {name: torch.stack(values, dim=2).numpy() for name, values in found.items()}

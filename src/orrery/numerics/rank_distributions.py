@@ -14,7 +14,7 @@ the share of the class, an area under the ROC curve (AUC):
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Bool, Float, Int, Real
 
 FEW_SAMPLES = 600
 FEW_BINS, BINS = 10, 20
@@ -77,22 +77,67 @@ def class_ranks(
     counts = np.empty((len(rows), classes * bins), dtype=np.int64)
     together = max(1, TOGETHER // samples)
     for first in range(0, len(rows), together):
-        order, doubled = _ascending(rows[first : first + together])
-        cell = labels[order] + np.arange(len(order))[:, None] * classes
-        cells = len(order) * classes
-        # Sums of whole numbers are exact, in whatever order they are added.
-        ranks = np.broadcast_to(doubled, order.shape).ravel()
-        sums[first : first + together] = np.bincount(cell.ravel(), ranks, cells).reshape(-1, classes)
-        upper = np.minimum(doubled * bins // (2 * samples), bins - 1)
-        lower = (doubled * bins - 1) // (2 * samples)
-        once = np.bincount((cell * bins + upper).ravel(), minlength=cells * bins)
-        same = np.array_equal(upper, lower)
-        twice = once if same else np.bincount((cell * bins + lower).ravel(), minlength=cells * bins)
-        counts[first : first + together] = (once + twice).reshape(len(order), -1)
+        some = rows[first : first + together]
+        sorted_labels, plain = _labels_in_order(some, labels, classes)
+        if plain.any():
+            place = first + np.flatnonzero(plain)
+            sums[place], counts[place] = _counted(sorted_labels, 2 * np.arange(samples) + 1, classes, bins)
+        if not plain.all():
+            order, doubled = _ascending(some[~plain])
+            place = first + np.flatnonzero(~plain)
+            sums[place], counts[place] = _counted(labels[order], doubled, classes, bins)
     sizes = np.bincount(labels, minlength=classes)
     means = np.divide(sums, 2.0 * samples * sizes, out=np.full(sums.shape, np.nan), where=sizes > 0)
     shape = fields.shape[:-1]
     return means.reshape(*shape, classes), counts.reshape(*shape, classes, bins)
+
+
+def _labels_in_order(
+    values: np.ndarray, labels: np.ndarray, classes: int
+) -> tuple[Int[np.ndarray, "plain sample"], Bool[np.ndarray, " row"]]:
+    """The labels in the ascending order of each row, of the rows in which no two values are equal.
+
+    A label takes the place of the last bits of its value, so that a sort without indices carries it along. Where two
+    values agree in all other bits, the row is none of these.
+    """
+    bits = (classes - 1).bit_length()
+    if values.dtype != np.float64 or bits > 16:
+        return np.empty((0, values.shape[-1]), dtype=np.int64), np.zeros(len(values), dtype=bool)
+    mask = np.int64((1 << bits) - 1)
+    whole = (values + 0.0).view(np.int64)  # no negative zero
+    whole &= ~mask
+    whole |= labels
+    packed = whole.view(np.float64)
+    plain = np.isfinite(packed).all(axis=-1)
+    packed.sort(axis=-1)
+    found = whole & mask
+    whole &= ~mask
+    plain &= (whole[:, 1:] != whole[:, :-1]).all(axis=-1)
+    return found if plain.all() else found[plain], plain
+
+
+def _counted(
+    labels: Int[np.ndarray, "row sample"], doubled: Int[np.ndarray, "*#row sample"], classes: int, bins: int
+) -> tuple[Float[np.ndarray, "row class"], Int[np.ndarray, "row column"]]:
+    """Sums of the doubled ranks of each class, and twice its samples in each bin, classes and bins in one column.
+
+    Args:
+        labels: in ascending order of the values.
+        doubled: ranks in that order, of all rows or of each.
+        classes: how many there are.
+        bins: of equal width.
+    """
+    rows, samples = labels.shape
+    cell = labels + np.arange(rows)[:, None] * classes
+    cells = rows * classes
+    # Sums of whole numbers are exact, in whatever order they are added.
+    sums = np.bincount(cell.ravel(), np.broadcast_to(doubled, cell.shape).ravel(), cells)
+    upper = np.minimum(doubled * bins // (2 * samples), bins - 1)
+    lower = (doubled * bins - 1) // (2 * samples)
+    once = np.bincount((cell * bins + upper).ravel(), minlength=cells * bins)
+    same = np.array_equal(upper, lower)
+    twice = once if same else np.bincount((cell * bins + lower).ravel(), minlength=cells * bins)
+    return sums.reshape(rows, classes), (once + twice).reshape(rows, classes * bins)
 
 
 def gradients(

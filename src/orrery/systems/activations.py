@@ -19,17 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation and its backward rule."""
+    """An activation and its backward rule.
+
+    Attributes:
+        forward: the activation.
+        backward: its rule.
+        monotone: whether it falls nowhere.
+    """
 
     forward: Elementwise
     backward: Backward
+    monotone: bool = True
 
 
 ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(torch.relu, lambda d, z, a: torch.ops.aten.threshold_backward(d, a, 0)),
     "tanh": Activation(torch.tanh, lambda d, z, a: torch.ops.aten.tanh_backward(d, a)),
     "sigmoid": Activation(torch.sigmoid, lambda d, z, a: torch.ops.aten.sigmoid_backward(d, a)),
-    "gelu": Activation(torch.nn.functional.gelu, lambda d, z, a: torch.ops.aten.gelu_backward(d, z)),
+    "gelu": Activation(
+        torch.nn.functional.gelu, lambda d, z, a: torch.ops.aten.gelu_backward(d, z), monotone=False
+    ),
     "elu": Activation(
         torch.nn.functional.elu, lambda d, z, a: torch.ops.aten.elu_backward(d, 1.0, 1.0, 1.0, False, z)
     ),

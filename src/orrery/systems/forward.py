@@ -34,6 +34,7 @@ class Forward:
         residual: whether every hidden layer but the first adds its input to its output.
         epsilon: of the batch normalisation before every activation, beside ``bn1.weight``, ``bn1.bias``,
             ``bn1.running_mean`` and ``bn1.running_var`` of the state; ``None`` where there is none.
+        every_layer: the local fields and behind them the last layer, from one pass; ``None`` as ``local_fields`` is.
         last_layer_batch, local_fields_batch: the same where batch normalisation takes the statistics of these inputs,
             of each run by itself, instead of the running ones; ``None`` where there is no batch normalisation.
     """
@@ -44,5 +45,6 @@ class Forward:
     activation: str = ""
     residual: bool = False
     epsilon: float | None = None
+    every_layer: Callable[[State, Inputs], tuple[Layer, ...]] | None = None
     last_layer_batch: Callable[[State, Inputs], Layer] | None = None
     local_fields_batch: Callable[[State, Inputs], tuple[Layer, ...]] | None = None

@@ -65,7 +65,7 @@ def logit_covariances(
         own = {name: tensor[run : run + 1] for name, tensor in read.items()}
         of_run = {name: variance[run] for name, variance in variances.items()}
         parts = [
-            _of_samples(system, own, of_run, moved, inputs[first : first + together], classes)
+            _of_samples(system, own, of_run, moved, inputs[first : first + together])
             for first in range(0, len(inputs), together)
         ]
         rows.append([torch.cat(column) for column in zip(*parts, strict=True)])
@@ -79,7 +79,6 @@ def _of_samples(
     variances: dict[str, torch.Tensor],
     moved: Sequence[Component],
     inputs: torch.Tensor,
-    classes: int,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Logits and both covariances of a few samples of one run."""
     assert system.forward is not None
@@ -90,13 +89,13 @@ def _of_samples(
         copies[one.name].requires_grad_()
     with torch.enable_grad():
         last = system.forward.last_layer(copies, at)[:, :, 0]
-        slopes = torch.autograd.grad(
-            last,
-            [at, *(copies[one.name] for one in moved)],
-            torch.eye(classes, dtype=last.dtype)[:, None].expand(classes, count, classes),
-            is_grads_batched=True,
-            materialize_grads=True,
-        )
+        # Class by class: the batched backward pass of PyTorch imports half a second of packages.
+        named = [at, *(copies[one.name] for one in moved)]
+        of_class = [
+            torch.autograd.grad(one, named, retain_graph=True, materialize_grads=True)
+            for one in last.sum(dim=0)
+        ]
+        slopes = [torch.stack(column) for column in zip(*of_class, strict=True)]
     products = []
     for slope in slopes:
         flat = slope.flatten(2).transpose(0, 1)  # (sample, class, component)

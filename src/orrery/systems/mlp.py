@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -141,7 +141,13 @@ class StackedMlp:
         self, state: State, inputs: Float[torch.Tensor, "group sample feature"], *, own: bool = False
     ) -> tuple[Float[torch.Tensor, "run unit sample"], ...]:
         """The fields of each hidden layer, before normalisation and activation; ``own`` as in ``last_layer``."""
-        return tuple(self._evaluated(state, inputs, own))[:-1]
+        return tuple(islice(self._evaluated(state, inputs, own), self.layers - 1))
+
+    def every_layer(
+        self, state: State, inputs: Float[torch.Tensor, "group sample feature"]
+    ) -> tuple[Float[torch.Tensor, "run unit sample"], ...]:
+        """The fields of each hidden layer and then the last layer, from one pass."""
+        return tuple(self._evaluated(state, inputs, own=False))
 
     def differentiate(
         self, state: State, batch: Batch, t: int

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from orrery.config.errors import OrreryError
 from orrery.numerics.streams import Streams
+from orrery.systems.answers import answered
 from orrery.systems.system import Component, System
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["inputs", "weights"]
 
-ROOM = 2**22
+ROOM = 2**20
 """Numbers held at once by the widest layer and the perturbed weights or inputs. Larger portions leave the cache."""
 READ = ("weight", "bias", "statistic")
 """Roles of what a forward pass reads."""
@@ -116,12 +117,12 @@ def shares_right(
     right = _under_weight_noise if kind == "weights" else _under_input_noise
     with torch.no_grad():
         for some in _portions(draws, max(1, pairs // count)):
-            answers = right(system, read, inputs, moved, some, seeds)
+            hit = right(system, read, inputs, moved, some, seeds)
             for few in _portions(count, step):
                 for part in _portions(len(inputs), block):
                     given = slice(part.start, part.stop)
                     places = slice(few.start, few.stop)
-                    hits = answers(at[:, places], given, labels[given])
+                    hits = hit(at[:, places], given, labels[given])
                     found[:, places, given] += hits.sum(dim=1, dtype=torch.int32)
     return found.numpy() / draws
 
@@ -192,7 +193,7 @@ def _hits(system: System, states: State, inputs: torch.Tensor, labels: torch.Ten
         doubled = {name: tensor.double() for name, tensor in states.items()}
         last = system.forward.last_layer(doubled, inputs.double())
         finite = torch.isfinite(last)
-    return (last.argmax(dim=1) == labels) & finite.all(dim=1)
+    return (answered(last) == labels) & finite.all(dim=1)
 
 
 def _portions(count: int, step: int) -> Iterator[range]:

@@ -145,6 +145,7 @@ def _forward(settings: Settings, network: StackedMlp | StackedModule, loss: Loss
         network.local_fields,
         settings.network.activation,
         residual=network.residual,
+        every_layer=network.every_layer,
     )
     if network.normalisation is None:
         return plain
