@@ -217,7 +217,10 @@ def test_the_order_in_which_they_are_named_says_nothing(tmp_path: Path, data: di
             assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
 
 
-def test_one_that_diverges_leaves_the_others_as_they_are(tmp_path: Path, data: dict[str, Path]) -> None:
+@pytest.mark.parametrize("metrics", [["loss"], []])
+def test_one_that_diverges_leaves_the_others_as_they_are(
+    tmp_path: Path, data: dict[str, Path], metrics: list[str]
+) -> None:
     shared = {"loss": {"kind": "mse", "link": "identity", "reduction": "sum"}}
     shared["network"] = {"kind": "mlp", "hidden": [6], "activation": "identity"}
     conditions = {
@@ -225,7 +228,7 @@ def test_one_that_diverges_leaves_the_others_as_they_are(tmp_path: Path, data: d
         for name, rate in {"a": 0.001, "lost": 1e9, "z": 0.002}.items()
     }
     for given in conditions.values():
-        given["record"] = {**RECORD, "evaluate": None}
+        given["record"] = {**RECORD, "evaluate": None, "metrics": metrics}
     datasets = dict.fromkeys(conditions, data["step"])
     together(tmp_path / "group", conditions, datasets)
     lost = stored(tmp_path / "group" / "lost")

@@ -92,7 +92,7 @@ def joint_system(
         dtype = DTYPES[first.condition["training"]["dtype"]]
         per_run = torch.tensor(rates, dtype=dtype, device=device).repeat_interleave(first.runs.count)
         leading = _with_rates(first, datasets[first.name], per_run, device)
-    batches = _Batches(members)
+    batches = _Batches(members, datasets)
 
     def initial(runs: Runs) -> State:
         return joined([member.system.initial(member.runs) for member in members])
@@ -136,13 +136,26 @@ def joined(parts: Sequence[State]) -> State:
 class _Batches:
     """The batches of all members as one; what does not change from step to step is put together once."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], datasets: Mapping[str, Path | Dataset]) -> None:
         self._members = members
+        # Members with the same data, labels and streams have the same batches, which are drawn once.
+        kinds = [
+            (
+                _named(datasets[one.name]),
+                one.condition["system"]["label_noise"],
+                one.condition.get("streams") or {},
+            )
+            for one in members
+        ]
+        self._drawn_by = [kinds.index(kind) for kind in kinds]
         self._kept: dict[str, tuple[list[torch.Tensor], torch.Tensor]] = {}
 
     def at(self, t: int) -> Batch:
         """The batch of step ``t``."""
-        found = [member.system.batch(member.runs, t) for member in self._members]
+        found: list[Batch] = []
+        for place, member in enumerate(self._members):
+            drawn = self._drawn_by[place]
+            found.append(found[drawn] if drawn < place else member.system.batch(member.runs, t))
         return {name: self._joined(name, [batch[name] for batch in found]) for name in found[0]}
 
     def _joined(self, name: str, parts: list[torch.Tensor]) -> torch.Tensor:
@@ -153,6 +166,11 @@ class _Batches:
         after = join_groups(parts, self._members[0].runs.count)
         self._kept[name] = parts, after
         return after
+
+
+def _named(dataset: Path | Dataset) -> str:
+    """What tells a dataset from others."""
+    return str(dataset) if isinstance(dataset, Path) else f"in memory at {id(dataset)}"
 
 
 def join_groups(

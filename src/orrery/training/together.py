@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,20 +41,38 @@ class Recorders:
         members: in the order of the joint state.
         recorders: of the members.
         recording: what is recorded, the same steps for all.
+        last: last step of the segment.
+        waits: whether states lie on a device for which a recorder would have to wait.
 
-    Networks have a loss, by which a recorder judges a run; so the state is cut only at steps at which a recorder
-    records or evaluates it.
+    Networks have a loss, by which a recorder judges a run. So the state is cut only at steps at which it is recorded or
+    evaluated; and a step at which nothing is, and all losses are finite, is told to nobody: one sum instead of many.
     """
 
     def __init__(
-        self, members: Sequence[Member], recorders: Sequence[Recorder], recording: Recording
+        self,
+        members: Sequence[Member],
+        recorders: Sequence[Recorder],
+        recording: Recording,
+        last: int,
+        waits: bool,
     ) -> None:
         self._parts = list(zip(members, recorders, strict=True))
         self._steps = {*recording.steps, *recording.evaluated}
+        self._last = last
+        # The loss of a GPU is not waited for: the recorders look at it a portion later.
+        self._may_skip = not recording.byproducts and not waits
 
     def put(self, step: int, state: State, byproducts: Byproducts) -> bool:
         """As ``Recorder.put``, with the runs of all members."""
-        seen = state if step in self._steps else {}
+        recorded = step in self._steps
+        if (
+            self._may_skip
+            and not recorded
+            and step < self._last
+            and isfinite(float(byproducts["loss"].sum()))
+        ):
+            return False
+        seen = state if recorded else {}
         found = [
             recorder.put(step, member.part(seen), member.part(byproducts)) for member, recorder in self._parts
         ]
@@ -133,7 +152,7 @@ def train_together(
         ]
         progress.start(first, last)
         # One recorder, as far as the iteration asks.
-        receiver = cast("Recorder", Recorders(members, recorders, recordings[0]))
+        receiver = cast("Recorder", Recorders(members, recorders, recordings[0], last, place.type != "cpu"))
         state = iterate(stepper, runs, state, first, last, receiver, progress)
         progress.finish()
         for writer, recorder in zip(writers, recorders, strict=True):
