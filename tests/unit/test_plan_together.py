@@ -198,3 +198,39 @@ def test_a_member_takes_over_its_folder(tmp_path: Path) -> None:
     assert json.loads((store / "provenance.json").read_text()) == {"device": "cpu"}
     source = Path("results", group.target).with_suffix("") / "noise" / "data.zarr" / "a" / "c"
     assert os.path.samefile(source, store / "data.zarr" / "a" / "c")
+
+
+class Away:
+    """A place in an object store."""
+
+    def __init__(self, files: dict[str, bytes], name: str = "") -> None:
+        self.all, self.name = files, name
+
+    def __truediv__(self, name: str) -> Away:
+        return Away(self.all, f"{self.name}/{name}".lstrip("/"))
+
+    def files(self) -> dict[str, int]:
+        start = f"{self.name}/"
+        return {
+            path.removeprefix(start): len(text) for path, text in self.all.items() if path.startswith(start)
+        }
+
+    def read_bytes(self) -> bytes:
+        return self.all[self.name]
+
+
+def test_a_member_takes_over_what_lies_in_an_object_store(tmp_path: Path) -> None:
+    text = STUDY.replace("segment: 20, seeds: 4, block: 2", "seeds: 2")
+    jobs = by_name(plan(NOISE, text=text))
+    group, member = (jobs[f"{name}/block=000,steps=0-40"] for name in ("together=both", "noise"))
+    for job in group.upstream:
+        finish(job, {"data": "x"})
+    finish(group, {"noise/data.zarr/c": "1", "provenance.json": "{}"})
+    away = Away({"noise/data.zarr/c": b"1", "noise/z": b"2", "plain/data.zarr/c": b"3"})
+    take_over({**member.payload("results"), "bytes_of": lambda store: away}, tmp_path / "out")
+    found = {
+        str(path.relative_to(tmp_path / "out")): path.read_bytes()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert found == {"data.zarr/c": b"1", "z": b"2", "provenance.json": b"{}"}
