@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from tests.unit.device_examples import Redone, SlowLane
 
 from orrery.config.errors import OrreryError
 from orrery.data.store import write_dataset
@@ -241,6 +242,37 @@ def test_one_that_diverges_leaves_the_others_as_they_are(
             assert_equal_to_rounding(tmp_path / "group" / name, tmp_path / name)
     again = stored(tmp_path / "lost")
     assert (again["runs/last_step"].values == lost["runs/last_step"].values).all()
+
+
+def test_a_device_that_replays_steps_and_sends_states_gives_the_same_bytes(
+    tmp_path: Path, data: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = {
+        name: condition(
+            batches=SINGLE,
+            network={"kind": "mlp", "hidden": [6], "activation": "identity"},
+            loss={"kind": "mse", "link": "identity", "reduction": "sum"},
+            optimizer={"kind": "momentum", "momentum": 0.9, "rate": rate},
+        )
+        for name, rate in {"a": 0.001, "lost": 1e9, "z": 0.002}.items()
+    }
+    for given in conditions.values():
+        given["record"] = {**RECORD, "evaluate": {"every": 4, "metrics": ["test_loss"]}}
+    datasets = dict.fromkeys(conditions, data["step"])
+    together(tmp_path / "plain", conditions, datasets, last=40)
+    assert [stored(tmp_path / "plain" / name)["runs/status"].values.max() for name in conditions] == [0, 1, 0]
+    captures = Redone()
+    monkeypatch.setattr("orrery.training.together.captures_of", lambda device: captures)
+    monkeypatch.setattr("orrery.training.together.lane_from", lambda device: SlowLane())
+    monkeypatch.setattr("orrery.training.stepper.WORTH", 1)
+    monkeypatch.setattr("orrery.training.stepper.FASTER", 1e9)
+    together(tmp_path / "device", conditions, datasets, last=40)
+    assert captures.replayed >= 40
+    for path in sorted((tmp_path / "plain").rglob("*")):
+        if path.is_file() and path.name != "provenance.json":
+            assert (
+                path.read_bytes() == (tmp_path / "device" / path.relative_to(tmp_path / "plain")).read_bytes()
+            )
 
 
 def test_other_shapes_are_told(tmp_path: Path, data: dict[str, Path]) -> None:
