@@ -100,15 +100,21 @@ def test_the_shapes_of_datasets_are_told() -> None:
         ("other: {training: {together: both}, branch: {of: plain, at: 3}}", "a branch trains alone"),
         ("together=both: {}", "condition named 'together=both'; write another name"),
         ("other: {training: {together: two words}}", "a name of letters"),
-        (
-            "other: {training: {together: both}, system: {network: {kind: module, path: 'a:B'}}}",
-            "this one is a module; leave it out here",
-        ),
     ],
 )
 def test_who_cannot_be_a_member(line: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         study(line)
+
+
+def test_a_module_trains_alone() -> None:
+    text = STUDY.replace(
+        "{kind: mlp, hidden: [5], activation: relu}", "{kind: module, path: 'torch.nn:Linear'}"
+    )
+    with pytest.raises(
+        ConfigError, match="kind 'mlp' train together, and this one is a module; leave it out here"
+    ):
+        study(text=text)
 
 
 def test_a_map_trains_alone() -> None:
