@@ -15,6 +15,8 @@ import torch
 
 from orrery.numerics.streams import Streams
 from orrery.systems.system import Runs
+
+# Another name for it there would make all that was trained before stale.
 from orrery.training.block import _write_provenance as write_provenance
 from orrery.training.device import captures_of, choose_device, lane_from, make_repeatable
 from orrery.training.iteration import iterate
