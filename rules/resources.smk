@@ -3,6 +3,7 @@ from functools import cache
 
 from orrery.devices.demand import gpu_places, gpus_asked
 from orrery.plan.resources import check_arrays, largest, resources_of
+from orrery.plan.together import trained
 
 
 def asks(rule, stage):
@@ -52,7 +53,7 @@ def account(wildcards):
 # for this one to say, nor for the processes of its jobs.
 PLACES = None
 if workflow.is_main_process and workflow.resource_settings.nodes is None:
-    trainings = (job.settings for job in PLAN if job.stage == "trajectories")
+    trainings = (one for job in PLAN if job.stage == "trajectories" for one, _ in trained(job))
     PLACES = told("config.yaml", gpu_places, trainings, PLAN.execution["gpu_slots"])
     if PLACES and "gpu" not in workflow.global_resources:
         # A resource without a limit counts as endless.
@@ -64,7 +65,7 @@ def gpus(wildcards):
     if in_arrays("train"):
         return int(largest_of("trajectories", 1).gpu)
     target = f"{STORE}/trajectories/{wildcards.name}@{wildcards.digest}.json"
-    return gpus_asked(told(RESULTS, PLAN.at, target).settings, PLACES)
+    return max((gpus_asked(one, PLACES) for one, _ in trained(told(RESULTS, PLAN.at, target))), default=0)
 
 
 def check_limits():

@@ -1,4 +1,4 @@
-"""Run the job of the rule ``train``."""
+"""Run a job of the rule ``train``: one condition, several together, or what one of these takes over."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,5 +14,23 @@ def produce(payload: Mapping[str, Any], out: Path) -> None:
     train(payload, out)
 
 
+def produce_together(payload: Mapping[str, Any], out: Path) -> None:
+    """Write the results of all conditions of the payload into ``out``."""
+    from orrery.stages.together import train_members
+
+    train_members(payload, out)
+
+
+def take_over(payload: Mapping[str, Any], out: Path) -> None:
+    """Write the result of one of several conditions into ``out``."""
+    from orrery.stages.together import take_over
+
+    take_over(payload, out)
+
+
 if __name__ == "__main__":
-    run_script(snakemake, produce)  # type: ignore[name-defined]  # noqa: F821
+    job = snakemake.params.job  # type: ignore[name-defined]  # noqa: F821
+    # Chosen here and not in one of them, so that each has the code that it runs and no other behind its digest.
+    chosen = take_over if job["inputs"].get("together") else produce
+    chosen = produce_together if "conditions" in job["settings"] else chosen
+    run_script(snakemake, chosen)  # type: ignore[name-defined]  # noqa: F821

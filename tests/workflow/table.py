@@ -16,6 +16,7 @@ MODULES = (
     "test_changes_branches",
     "test_extend",
     "test_changes_code",
+    "test_changes_together",
     "test_changes_software",
     "test_changes_data",
     "test_changes_results",

@@ -110,7 +110,7 @@ class Drafter:
         places = self.places
         for one in reversed(chain):
             layers: list[Layer] = []
-            laid = self._laid({**data, "branch": None}, one, layers)
+            laid = self._laid(data if one is chain[-1] else _handed_on(data), one, layers)
             if laid is None:
                 return None
             data = laid
@@ -170,6 +170,12 @@ class Drafter:
             return
         for cell in cells:
             yield _Outline(cell.name, cell.axes, key, None, cell.settings)
+
+
+def _handed_on(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a branch takes over of the condition that it leaves: all but what that leaves, and with whom it trains."""
+    training = {key: value for key, value in (data.get("training") or {}).items() if key != "together"}
+    return {**data, "branch": None, "training": training}
 
 
 def _check_analysis(setting: Setting, base: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from orrery.config.places import Places, Problems, Written
 from orrery.config.sections import Branch, Copies, Device, Record, Streams, Training
 from orrery.config.study import Condition, ResolvedStudy
 from orrery.config.study_file import SECTIONS, StudyFile
+from orrery.config.together_checks import check_together, without_lone_names
 from orrery.config.validation import validate
 from orrery.config.yaml_file import Document, Key
 
@@ -70,6 +71,7 @@ def resolve(
         if condition is not None:
             check_conditions(condition, draft.places, problems)
             check_branch(condition, conditions, draft.places, problems)
+            check_together(condition, conditions, draft.places, problems)
     if file is None or len(problems) > before:
         return None
     return ResolvedStudy(
@@ -79,7 +81,9 @@ def resolve(
         summary=file.summary,
         paper=file.paper,
         scale=scale,
-        conditions={name: condition for name, condition in conditions.items() if condition is not None},
+        conditions=without_lone_names(
+            {name: condition for name, condition in conditions.items() if condition is not None}
+        ),
         analyses={name: settings for name, settings in analyses.items() if settings is not None},
         claims=file.claims,
         figures=file.figures,

@@ -56,6 +56,11 @@ class Training(Closed):
         "float32", description="precision of the state and of the training"
     )
     device: Device = Field("auto", description="auto, cpu or cuda; that of config.yaml where absent")
+    together: Name | None = Field(
+        None,
+        description="conditions of one name train in one job, batched; they may differ in system.optimizer.rate, "
+        "label_noise, initialisation and probe, in streams, and in datasets of equal shape",
+    )
 
     @field_validator("seeds", mode="before", json_schema_input_type=Count | Seeds)
     @classmethod
@@ -74,6 +79,12 @@ class Training(Closed):
         count = seeds.get("count") if isinstance(seeds, dict) else getattr(seeds, "count", seeds)
         # where steps or seeds are wrong, they are told, not what follows from them
         return {"segment": _positive(data.get("steps")), "block": _positive(count)} | data
+
+    @model_serializer(mode="wrap")
+    def _without_being_alone(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the name of a group where there is none, so that it changes no digest."""
+        dumped: dict[str, Any] = handler(self)
+        return {key: value for key, value in dumped.items() if (key, value) != ("together", None)}
 
     @property
     def read_seeds(self) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from orrery.plan.make import make
 from orrery.plan.plan import Plan, StudyJobs, unique
 from orrery.plan.templates import templates
 from orrery.plan.tiles import Block, Tile
+from orrery.plan.together import group_jobs, groups_of, member_jobs
 from orrery.plan.trajectories import copies_read, seeds_read, training_settings, trajectory_jobs
 
 
@@ -41,8 +42,18 @@ def build(workflow: WorkflowConfig, studies: Mapping[str, ResolvedStudy], entrie
 def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> StudyJobs:
     tiles: dict[str, dict[Block, dict[Tile, Job]]] = {}
     datasets: dict[str, tuple[Job, ...]] = {}
+    groups = {
+        name: group_jobs(study.name, name, members, entries)
+        for name, members in groups_of(study.conditions.values()).items()
+    }
     for condition in in_order(study.conditions.values()):
         branch = condition.branch
+        if condition.training.together is not None:
+            group = groups[condition.training.together]
+            datasets[condition.name], tiles[condition.name] = member_jobs(
+                study.name, condition, entries, group
+            )
+            continue
         leaves = None
         if branch is not None:
             left = Planned(study.conditions[branch.of], datasets[branch.of], tiles[branch.of])
@@ -74,6 +85,12 @@ def _study(study: ResolvedStudy, workflow: WorkflowConfig, entries: Entries) -> 
             "figures": tuple(figures.values()),
             "data": unique(job for jobs in datasets.values() for job in jobs),
             "trajectories": unique(job for jobs in trajectories.values() for job in jobs),
+            # What it cost to train them stands with these.
+            **(
+                {"together": unique(job for jobs in groups.values() for job in jobs.values())}
+                if groups
+                else {}
+            ),
             "analyses": unique(job for one in analyses.values() for jobs in one.values() for job in jobs),
             "comparisons": tuple(comparisons.values()),
         },

@@ -21,8 +21,12 @@ class Entries:
         self._software: dict[str, dict[str, str]] = {}
 
     def code(self, script: str, extra: Iterable[str | Path] = ()) -> tuple[str, dict[str, str]]:
-        """Digest, and its parts, of a script with all definitions that it and the ``extra`` entries reach."""
-        entries = (f"scripts.{script}:produce", "orrery.stages.runner:prepare", *extra)
+        """Digest, and its parts, of a script with all definitions that it and the ``extra`` entries reach.
+
+        Of a script that runs jobs of several kinds also the function, ``script:function``; else it is ``produce``.
+        """
+        name, _, function = script.partition(":")
+        entries = (f"scripts.{name}:{function or 'produce'}", "orrery.stages.runner:prepare", *extra)
         if entries not in self._codes:
             self._codes[entries] = self._index.digest(entries)
         return self._codes[entries]

@@ -31,7 +31,7 @@ def make(
     Args:
         entries: digests of code and software.
         stage: one of the stages, or ``publish``.
-        script: name of the script, without ending.
+        script: name of the script, without ending; with a function, ``script:function``, where it is not ``produce``.
         study: the study it belongs to, or ``""``.
         name: readable name, unique in the stage.
         settings: what it depends on, as plain JSON.

@@ -6,7 +6,7 @@ was too low, the job is tried again with twice as much, and has lost one segment
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import ceil, log10
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from orrery.config import extensions
 from orrery.config.errors import OrreryError
 from orrery.plan.job import Job
+from orrery.plan.together import trained
 
 SAFETY = 1.5
 """On memory and time that are computed."""
@@ -70,7 +71,9 @@ def resources_of(job: Job, attempt: int = 1, execution: Mapping[str, Any] = NOTH
         execution: of the plan; with ``dask: cluster`` an analysis asks for the memory of its workers as well.
     """
     if job.stage == "trajectories":
-        megabytes, seconds = _training(job)
+        parts = [_training(settings, _samples(dataset)) for settings, dataset in trained(job)]
+        megabytes = PACKAGES_MB + sum(part for part, _ in parts)
+        seconds = 60 + sum(part for _, part in parts)
     elif job.stage == "analyses":
         read = _bytes_read(job)
         megabytes, seconds = PACKAGES_MB + min(3 * read / 1e6, STREAMED_MB), 60 + read / BYTES_A_SECOND
@@ -78,7 +81,9 @@ def resources_of(job: Job, attempt: int = 1, execution: Mapping[str, Any] = NOTH
         megabytes, seconds = SETTLED[job.stage] / SAFETY, 600.0
     times = 2 ** (attempt - 1)
     minutes = max(LEAST_MINUTES, ceil(seconds * SAFETY / 60))
-    wants_gpu = job.stage == "trajectories" and job.settings["training"]["device"] != "cpu"
+    wants_gpu = job.stage == "trajectories" and any(
+        settings["training"]["device"] != "cpu" for settings, _ in trained(job)
+    )
     mem_mb = ceil(megabytes * SAFETY) + (CUDA_MB if wants_gpu else 0)
     if job.stage == "analyses" and execution.get("dask") == "cluster":
         mem_mb += execution["threads"] * (execution["worker_memory"] or mem_mb)
@@ -147,10 +152,8 @@ ASSUMED = _Samples(60_000, 10_000, 1000, 10)
 """A dataset that does not say how large it is."""
 
 
-def _training(job: Job) -> tuple[float, float]:
+def _training(settings: Mapping[str, Any], samples: _Samples) -> tuple[float, float]:
     """Megabytes and seconds of one tile: weights × runs × recorded steps × bytes, and what a step computes."""
-    settings = job.settings
-    samples = _samples(job)
     found = _footprint(settings["system"], samples)
     number = _bytes_of(settings)
     runs = len(settings["seeds"]) * len(settings["copy_numbers"])
@@ -166,13 +169,12 @@ def _training(job: Job) -> tuple[float, float]:
     evaluated = runs * samples.test * found.activations if settings["record"].get("evaluate") else 0
     data = 2 * (samples.train + samples.test) * samples.features
     recorded = _recorded(settings["record"], found, settings["first"], settings["last"]) * runs * number
-    megabytes = PACKAGES_MB + (step * number + evaluated * number + data * 4) / 1e6
-    seconds = 60 + steps * (SECONDS_A_STEP + 6 * weights * batch / OPERATIONS_A_SECOND)
+    megabytes = (step * number + evaluated * number + data * 4) / 1e6
+    seconds = steps * (SECONDS_A_STEP + 6 * weights * batch / OPERATIONS_A_SECOND)
     return megabytes + min(recorded / 1e6, BUFFER_MB), seconds
 
 
-def _samples(job: Job) -> _Samples:
-    datasets = job.inputs.get("dataset", ())
+def _samples(datasets: Sequence[Job]) -> _Samples:
     if not datasets:
         return _Samples()
     settings = datasets[0].settings
@@ -224,7 +226,7 @@ def _bytes_read(job: Job) -> float:
         if one.stage == "trajectories":
             settings = one.settings
             runs = len(settings["seeds"]) * len(settings["copy_numbers"])
-            found = _footprint(settings["system"], _samples(one))
+            found = _footprint(settings["system"], _samples(one.inputs.get("dataset", ())))
             numbers = _recorded(settings["record"], found, settings["first"], settings["last"])
             total += numbers * runs * _bytes_of(settings)
         elif one.stage == "analyses":

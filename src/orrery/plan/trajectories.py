@@ -89,7 +89,7 @@ def trajectory_jobs(
                     "train",
                     study=study,
                     name=f"{study}/{condition.name}/{tile.name}",
-                    settings={**shared, **_of_tile(tile), **(begins.settings if begins else {})},
+                    settings={**shared, **tile_settings(tile), **(begins.settings if begins else {})},
                     inputs={
                         "dataset": dataset,
                         "previous": previous,
@@ -102,7 +102,7 @@ def trajectory_jobs(
     return dataset, tiles
 
 
-def _of_tile(tile: Tile) -> dict[str, Any]:
+def tile_settings(tile: Tile) -> dict[str, Any]:
     """What training depends on in this tile."""
     return {
         "seeds": list(tile.block.seeds),

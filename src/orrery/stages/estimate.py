@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orrery.plan.entry import load_plan
 from orrery.plan.job import STAGES, Job, in_path
 from orrery.plan.plan import Plan
+from orrery.plan.together import trained
 from orrery.provenance.usage import read_usage
 
 if TYPE_CHECKING:
@@ -72,11 +73,32 @@ def _cost(job: Job, plan: Plan, earlier: Mapping[str, Cost], tried: dict[tuple[s
 
 
 def try_training(job: Job, start: float) -> Cost:
-    """Train a few steps of a job in memory and scale its time up; sizes follow from what is recorded.
+    """Try the training of a job, as ``try_condition`` does for one condition.
+
+    Conditions that train together are tried one by one, so their time is what they would take alone, which is more.
 
     Args:
         job: of the stage ``trajectories``.
         start: seconds until the first step.
+    """
+    costs = [try_condition(settings, datasets) for settings, datasets in trained(job)]
+    return Cost(
+        seconds=start + sum(cost.seconds or 0.0 for cost in costs),
+        memory=BASE_MEGABYTES + sum(cost.memory for cost in costs),
+        disk=sum(cost.disk for cost in costs),
+        source="tried" if costs else "takes over what was trained together",
+    )
+
+
+def try_condition(settings: Mapping[str, Any], datasets: Sequence[Job]) -> Cost:
+    """Train a few steps of a condition in memory and scale its time up; sizes follow from what is recorded.
+
+    Args:
+        settings: of its training job.
+        datasets: the job of its dataset, or nothing.
+
+    Returns:
+        What it takes beyond the start of its process.
     """
     import torch
 
@@ -87,10 +109,8 @@ def try_training(job: Job, start: float) -> Cost:
     from orrery.training.schedule import first_step
 
     make_repeatable()
-    settings = job.settings
     keys = ("system", "training", "streams", "copies", "record", "branch")
     condition = {key: settings[key] for key in keys if key in settings}
-    datasets = job.inputs.get("dataset", ())
     dataset = _blank(datasets[0].settings) if datasets else None
     system = build_system(condition, dataset, torch.device("cpu"))
     runs = Runs.product(settings["seeds"], settings["copy_numbers"])
@@ -117,8 +137,8 @@ def try_training(job: Job, start: float) -> Cost:
     data = (dataset.train_inputs.nbytes + dataset.test_inputs.nbytes) / 1e6 if dataset else 0.0
     steps = settings["last"] - settings["first"]
     return Cost(
-        seconds=start + min(seconds[1:]) * steps,
-        memory=BASE_MEGABYTES + 4 * of_state + 2 * data + min(disk, BUFFER_MEGABYTES),
+        seconds=min(seconds[1:]) * steps,
+        memory=4 * of_state + 2 * data + min(disk, BUFFER_MEGABYTES),
         disk=disk,
         source="tried",
     )

@@ -2,7 +2,8 @@
 
 A replay starts at the last checkpoint or recorded state before the stretch, or at the start of the runs, and steps all
 runs of a tile at once, as they were trained: a product of matrices may have other bits for another number of runs. A
-stretch of which every state was recorded is read instead.
+stretch of which every state was recorded is read instead. Runs that were trained together with those of other
+conditions are iterated without them, so that their bits are those of the training only where a replay starts.
 """
 
 from __future__ import annotations
