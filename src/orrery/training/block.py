@@ -21,7 +21,7 @@ from orrery.training.device import captures_of, choose_device, describe_device, 
 from orrery.training.iteration import iterate
 from orrery.training.progress import Progress
 from orrery.training.projection import projection_of
-from orrery.training.recording import Recorder, plan_recording
+from orrery.training.recording import Recorder, Recording, plan_recording
 from orrery.training.schedule import first_step
 from orrery.training.start import Leaves, start_of
 from orrery.training.states import END, START, write_state
@@ -29,6 +29,7 @@ from orrery.training.stepper import choose_stepper
 from orrery.trajectory.writer import Writer
 
 if TYPE_CHECKING:
+    from orrery.systems.system import System
     from orrery.trajectory.place import Place
 
 
@@ -76,35 +77,14 @@ def train_block(
     place = choose_device(device, progress)
     system = build_system(condition, dataset, place)
     runs = Runs.product(seeds, copies)
-    streams = Streams(condition.get("streams"))
     state, status, last_step = start_of(condition, system, runs, first, previous, leaves, place, progress)
 
-    recording = plan_recording(
-        system,
-        condition.get("record") or {},
-        first,
-        last,
-        lambda dimension: projection_of(system.components, dimension, streams, place),
-        first_step(condition),
+    recording = recording_of(condition, system, first, last, place)
+    writer = writer_of(
+        out, condition, runs, recording, first_run, first, last, next(iter(state.values())).dtype
     )
-    dtype = next(iter(state.values())).dtype
-    name = str(dtype).removeprefix("torch.")
-    out.mkdir(parents=True, exist_ok=True)
     if leaves is not None:
         write_state(out / START, first, state, status, last_step)
-    writer = Writer(
-        out / "data.zarr",
-        components=recording.components,
-        steps=recording.steps,
-        seeds=list(runs.seeds),
-        copies=list(runs.copies),
-        first_run=first_run,
-        dtype=name,
-        metrics={metric: list(range(first, last)) for metric in recording.byproducts},
-        evaluations=dict.fromkeys(recording.evaluations, recording.evaluated),
-        observables={observable: (shape, name) for observable, (shape, _) in recording.observables.items()},
-        attributes={"condition": dict(condition)},
-    )
     seconds = time.monotonic()
     with writer, torch.no_grad():
         stepper = choose_stepper(system, runs, state, first, last, captures_of(place))
@@ -118,12 +98,56 @@ def train_block(
     if recorder.status.any():
         progress.message(f"{int(recorder.status.sum())} of {runs.count} runs diverged")
     write_state(out / END, last, state, recorder.status, recorder.last_step)
-    _write_provenance(out, place, stepper.how, began, seconds, last - first, runs.count)
+    write_provenance(out, place, stepper.how, began, seconds, last - first, runs.count)
 
 
-def _write_provenance(
+def recording_of(
+    condition: Mapping[str, Any], system: System, first: int, last: int, device: torch.device
+) -> Recording:
+    """What is recorded of a condition in a segment."""
+    streams = Streams(condition.get("streams"))
+    return plan_recording(
+        system,
+        condition.get("record") or {},
+        first,
+        last,
+        lambda dimension: projection_of(system.components, dimension, streams, device),
+        first_step(condition),
+    )
+
+
+def writer_of(
+    out: Path,
+    condition: Mapping[str, Any],
+    runs: Runs,
+    recording: Recording,
+    first_run: int,
+    first: int,
+    last: int,
+    dtype: torch.dtype,
+) -> Writer:
+    """What writes the trajectory of these runs into ``out/data.zarr``."""
+    out.mkdir(parents=True, exist_ok=True)
+    name = str(dtype).removeprefix("torch.")
+    return Writer(
+        out / "data.zarr",
+        components=recording.components,
+        steps=recording.steps,
+        seeds=list(runs.seeds),
+        copies=list(runs.copies),
+        first_run=first_run,
+        dtype=name,
+        metrics={metric: list(range(first, last)) for metric in recording.byproducts},
+        evaluations=dict.fromkeys(recording.evaluations, recording.evaluated),
+        observables={observable: (shape, name) for observable, (shape, _) in recording.observables.items()},
+        attributes={"condition": dict(condition)},
+    )
+
+
+def write_provenance(
     out: Path, device: torch.device, how: str, began: datetime, seconds: float, steps: int, runs: int
 ) -> None:
+    """Write ``out/provenance.json``: the device really used, the host and times."""
     content = {
         "device": describe_device(device),
         # Which of several it was: what its slot, or Slurm, let it see.

@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from orrery.numerics.streams import Streams
 from orrery.systems.system import Runs
-
-# Another name for it there would make all that was trained before stale.
-from orrery.training.block import _write_provenance as write_provenance
+from orrery.training.block import recording_of, write_provenance, writer_of
 from orrery.training.device import captures_of, choose_device, lane_from, make_repeatable
 from orrery.training.iteration import iterate
 from orrery.training.joint import Member, joined, joint_system, members_of
 from orrery.training.progress import Progress
-from orrery.training.projection import projection_of
-from orrery.training.recording import Recorder, Recording, plan_recording
+from orrery.training.recording import Recorder, Recording
 from orrery.training.start import start_of
 from orrery.training.states import END, write_state
 from orrery.training.stepper import choose_stepper
-from orrery.trajectory.writer import Writer
 
 if TYPE_CHECKING:
     from jaxtyping import Bool
@@ -136,14 +131,16 @@ def train_together(
         for one in members
     ]
     state = joined([start for start, _, _ in starts])
-    recordings = [_recording(member, first, last, place) for member in members]
+    recordings = [recording_of(one.condition, one.system, first, last, place) for one in members]
     dtype = next(iter(state.values())).dtype
     runs = Runs.product(tuple(seeds) * len(members), copies)
     with ExitStack() as opened, torch.no_grad():
         seconds = time.monotonic()
         writers = [
-            opened.enter_context(_writer(out / member.name, member, recording, first_run, first, last, dtype))
-            for member, recording in zip(members, recordings, strict=True)
+            opened.enter_context(
+                writer_of(out / one.name, one.condition, one.runs, recording, first_run, first, last, dtype)
+            )
+            for one, recording in zip(members, recordings, strict=True)
         ]
         stepper = choose_stepper(system, runs, state, first, last, captures_of(place))
         recorders = [
@@ -167,42 +164,3 @@ def train_together(
             )
         write_state(out / member.name / END, last, member.part(state), recorder.status, recorder.last_step)
     write_provenance(out, place, stepper.how, began, seconds, last - first, runs.count)
-
-
-def _recording(member: Member, first: int, last: int, device: torch.device) -> Recording:
-    """What is recorded of a member."""
-    streams = Streams(member.condition.get("streams"))
-    return plan_recording(
-        member.system,
-        member.condition.get("record") or {},
-        first,
-        last,
-        lambda dimension: projection_of(member.system.components, dimension, streams, device),
-    )
-
-
-def _writer(
-    out: Path,
-    member: Member,
-    recording: Recording,
-    first_run: int,
-    first: int,
-    last: int,
-    dtype: torch.dtype,
-) -> Writer:
-    """What writes the trajectory of a member."""
-    out.mkdir(parents=True)
-    name = str(dtype).removeprefix("torch.")
-    return Writer(
-        out / "data.zarr",
-        components=recording.components,
-        steps=recording.steps,
-        seeds=list(member.runs.seeds),
-        copies=list(member.runs.copies),
-        first_run=first_run,
-        dtype=name,
-        metrics={metric: list(range(first, last)) for metric in recording.byproducts},
-        evaluations=dict.fromkeys(recording.evaluations, recording.evaluated),
-        observables={observable: (shape, name) for observable, (shape, _) in recording.observables.items()},
-        attributes={"condition": dict(member.condition)},
-    )
