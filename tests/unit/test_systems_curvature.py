@@ -85,9 +85,24 @@ def test_the_products_are_those_of_the_hessian() -> None:
     state = after(system, runs, 3)
     batch = system.batch(runs, 3)
     every = torch.eye(system.size, dtype=torch.float64).expand(2, -1, -1)
-    found = curved(system, state, batch, every)
+    found = curved(system, state, batch, every, system.components)
     assert torch.allclose(found, found.transpose(1, 2), atol=1e-13)
-    assert torch.allclose(found, hessian(system, state, batch, 3), atol=1e-13)
+    assert torch.allclose(found, hessian(replace(system, curvature=None), state, batch, 3), atol=1e-13)
+
+
+def test_the_hessian_goes_over_the_weights_of_a_state_that_carries_more() -> None:
+    system = make(optimizer={"kind": "momentum", "rate": 0.1}, batches=FULL)
+    state = after(system, Runs.product((1, 2)), 3)
+    batch = system.batch(Runs.product((1, 2)), 3)
+    assert system.curvature is not None
+    found = hessian(system, state, batch, 3)
+    assert found.shape[-1] < system.size
+    assert torch.allclose(
+        found,
+        hessian(replace(system, curvature=None), state, batch, 3),
+        rtol=0,
+        atol=1e-13 * found.abs().max(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ class AnalysisSettings(Closed):
     conditions: tuple[str, ...] = Field(("*",), description="patterns of condition names to analyse")
     gather: bool = Field(False, description="one job for all conditions; for tiny trajectories")
     steps: tuple[int, int] | None = Field(None, description="first and last step read; all where absent")
+    figures: tuple[str, ...] | None = Field(
+        None,
+        description="names of the figures that are drawn, such as 'ageing'; all of the method where absent",
+    )
 
     def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
         """What of these settings does not fit a condition: key and message, told before anything runs.

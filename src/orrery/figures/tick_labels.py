@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import Formatter, LogFormatter, ScalarFormatter
+from matplotlib.ticker import Formatter, LogFormatter, NullLocator, ScalarFormatter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,8 +52,15 @@ def in_plain_text(label: str) -> str:
     return label if any(mark in plain for mark in "\\^_$") else plain
 
 
+MANY = 9
+"""Panels from which on small ticks between powers of ten are left out: they are too dense to be read, and what a figure
+takes to draw is mostly ticks."""
+
+
 def write_plainly(figure: Figure) -> None:
     """Have all linear and logarithmic axes of ``figure``, also those of insets, write plain text."""
+    if len(figure.axes) >= MANY:
+        _without_small_ticks(figure)
     for outer in figure.axes:
         for ax in (outer, *outer.child_axes):
             for axis in (ax.xaxis, ax.yaxis):
@@ -61,3 +68,11 @@ def write_plainly(figure: Figure) -> None:
                     axis.set_major_formatter(PlainText(major))
                 if isinstance(minor := axis.get_minor_formatter(), LogFormatter | ScalarFormatter):
                     axis.set_minor_formatter(PlainText(minor))
+
+
+def _without_small_ticks(figure: Figure) -> None:
+    """Leave out the minor ticks of logarithmic axes that have two powers of ten to show."""
+    for ax in figure.axes:
+        for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            if axis.get_scale() == "log" and max(low, high) >= 100 * min(low, high):
+                axis.set_minor_locator(NullLocator())

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from orrery.analyses.api import AnalysisSettings
 
 Tiles = Mapping[str, Mapping[Block, Mapping[Tile, Job]]]
-NOT_SCIENCE = ("conditions", "gather", "compare", "of")
-"""Settings of an analysis that say where it runs, not what one result is."""
+NOT_SCIENCE = ("conditions", "gather", "compare", "of", "figures")
+"""Settings of an analysis that say where it runs and what is shown, not what one result is."""
 
 
 class AnalysisPlanner:
@@ -301,6 +301,8 @@ class AnalysisPlanner:
         """A job over all conditions that the analysis covers."""
         reads = getattr(module, "COMPARES", "results") == "trajectories" or name not in self._results
         compared = self._compared(name, with_trajectories=reads)
+        if stage != "figures":
+            del compared["settings"]["figures"]
         return make(
             self._entries,
             stage,

@@ -1,8 +1,9 @@
 """Products with the Hessian of the loss: exact, batched over runs and directions, never formed.
 
-``H v`` is the derivative of the gradient along v (Pearlmutter, Neural Computation 6, 147 (1994)), by differentiation of
-the one gradient that training uses, in reverse mode, since H is symmetric. No step size is involved. H is that of the
-loss on the batch that is given: weight decay, which belongs to the optimizer, is not part of it.
+``H v`` is the derivative of the gradient along v (Pearlmutter, Neural Computation 6, 147 (1994)): in closed form where
+the system knows one, else by differentiation of the one gradient that training uses, in reverse mode, since H is
+symmetric. No step size is involved. H is that of the loss on the batch that is given: weight decay, which belongs to
+the optimizer, is not part of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 
 from orrery.config.errors import OrreryError
 from orrery.systems.system import MOVED, Component, System
-from orrery.systems.tangents import derivatives, packed
+from orrery.systems.tangents import curved, derivatives, packed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -65,6 +66,8 @@ def hessian_products(
     check_gradient(system, "Hessian products")
     assert system.gradient is not None
     gradient, weights = system.gradient, moved(system)
+    if system.curvature is not None:
+        return curved(system, state, batch, vectors, weights, together=together)
     at = {component.name: state[component.name] for component in weights}
 
     def slope(point: State) -> State:

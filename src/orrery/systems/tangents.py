@@ -99,7 +99,9 @@ def push(
     """
     if system.descent is not None and system.curvature is not None:
         kept, rate = system.descent(t)
-        return kept * vectors - rate * curved(system, state, batch, vectors, together=together)
+        return kept * vectors - rate * curved(
+            system, state, batch, vectors, system.components, together=together
+        )
     return derivatives(
         lambda at: system.step(at, batch, t),
         state,
@@ -116,20 +118,21 @@ def curved(
     state: State,
     batch: Batch,
     vectors: Float[torch.Tensor, "run direction component"],
+    components: Sequence[Component],
     *,
     together: int | None = None,
 ) -> Float[torch.Tensor, "run direction component"]:
     """``H v`` in closed form, with H the Hessian of the batch loss; arguments as of :func:`push`.
 
-    The system has a ``curvature``, and a state of weights alone.
+    The system has a ``curvature``; ``components`` are the tensors of its weights, over which the vectors go.
     """
     assert system.curvature is not None
     step = together or vectors.shape[1]
     found = []
     with torch.no_grad():
         for part in vectors.split(step, dim=1):
-            moved = system.curvature(state, batch, unpacked(part, system.components))
-            found.append(torch.cat([tensor.flatten(2) for tensor in moved.values()], dim=-1))
+            moved = system.curvature(state, batch, unpacked(part, components))
+            found.append(torch.cat([moved[one.name].flatten(2) for one in components], dim=-1))
     return torch.cat(found, dim=1)
 
 
