@@ -94,6 +94,12 @@ onstart:
     check_limits()
     if workflow.local_exec and PLAN.execution["forks"]:
         serve_forks(len(STALE))
+    # The limit of 100 jobs in a second, which Snakemake 9 has by default, makes it look at all ready jobs again one
+    # second after every look, and each job that ends starts a further such chain: soon it does nothing else, on a core
+    # of its own. On this machine the cores are the limit; another limit that somebody asks for is kept.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     if ALONE and not workflow.local_exec:
         for number in told(".", cancel_left_over, Path.cwd()):
             print(f"Slurm job {number} of a run that was killed is cancelled", file=sys.stderr)
