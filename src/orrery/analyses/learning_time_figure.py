@@ -44,11 +44,12 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
             rows.append({"condition": name, label: place, "seed": int(seed), "time": value})
     medians = np.array([median(source["time"].values) for source in sources.values()])
     order = np.argsort(where)
-    upper.plot(where[order], medians[order], color=look.colour, linewidth=style.line(1.0))
+    # Conditions without an axis have no order that a line could follow.
+    line = {"linestyle": "none"} if places is None else {"linewidth": style.line(1.0)}
+    bar = {"marker": "_", "markersize": 14} if places is None else {}
+    upper.plot(where[order], medians[order], color=look.colour, **line, **bar)
     shares = np.array([np.isfinite(source["time"].values).mean() for source in sources.values()])
-    lower.plot(
-        where[order], shares[order], color=look.colour, marker="o", markersize=3, linewidth=style.line(1.0)
-    )
+    lower.plot(where[order], shares[order], color=look.colour, marker="o", markersize=3, **line)
     lower.set_ylim(-0.05, 1.05)
     words = settings.metric.replace("_", " ")
     sign = "≥" if settings.direction == "at-least" else "≤"
@@ -65,7 +66,8 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
         upper.set_ylim(0, first.attrs["last"])
     caption = (
         f"First step at which {words} is {settings.threshold:g} or {'more' if sign == '≥' else 'less'}: "
-        "rings are seeds, the line joins medians over seeds (those that did not learn within "
+        f"rings are seeds, {'bars are' if places is None else 'the line joins'} medians over seeds (those that did not "
+        "learn within "
         f"{first.attrs['last']} steps count as infinitely slow). Below: the share of the seeds that learned."
     )
     return Figure("time", f"Steps until {words} is learned", caption, figure, pd.DataFrame(rows))

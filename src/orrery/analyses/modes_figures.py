@@ -266,10 +266,16 @@ def _finish(ax: Axes, name: str, level: float) -> None:
     ax.set_title(name)
 
 
+TWO_COLUMNS = 5.0
+"""Inches from which on a figure spans two columns of a page."""
+
+
 def layer_legend(figure: Any, axes: list[Axes], title: str | None, columns: int = 7) -> None:
     """One legend for all panels, of the panel that names most; the deepest network names all that any names."""
     handles, labels = max((ax.get_legend_handles_labels() for ax in axes), key=lambda found: len(found[1]))
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), columns), title=title)
+    # A figure of one column has no room for more than five.
+    room = columns if figure.get_figwidth() > TWO_COLUMNS else 5
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), room), title=title)
 
 
 def table(
