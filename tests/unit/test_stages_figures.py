@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from orrery.analyses.api import AnalysisSettings, Figure
+from orrery.analyses.api import Figure
 from orrery.config.errors import OrreryError
 from orrery.stages.figures import chosen
 
@@ -15,23 +15,19 @@ def figures(*names: str) -> list[Figure]:
     return [Figure(name, name.capitalize(), "", MatplotlibFigure(), pd.DataFrame()) for name in names]
 
 
-def settings(*names: str) -> AnalysisSettings:
-    return AnalysisSettings(method="mine", figures=names or None)
-
-
 def test_all_figures_are_drawn_where_none_is_named() -> None:
-    found = chosen(figures("ageing", "kernels"), settings(), "study/worst")
+    found = chosen(figures("ageing", "kernels"), None, "study/worst")
     assert [figure.name for figure in found] == ["ageing", "kernels"]
 
 
 def test_named_figures_are_drawn_in_the_order_of_the_method() -> None:
-    found = chosen(figures("ageing", "kernels", "stages"), settings("stages", "ageing"), "study/worst")
+    found = chosen(figures("ageing", "kernels", "stages"), ("stages", "ageing"), "study/worst")
     assert [figure.name for figure in found] == ["ageing", "stages"]
 
 
 def test_a_figure_that_is_not_drawn_is_told_with_those_that_are() -> None:
     with pytest.raises(OrreryError) as told:
-        chosen(figures("ageing", "kernels"), settings("ageing", "agein"), "study/worst")
+        chosen(figures("ageing", "kernels"), ("ageing", "agein"), "study/worst")
     assert str(told.value) == (
         "studies/study.yaml: analyses.worst.figures: 'agein' is none of its figures; write some of ageing, kernels"
     )

@@ -12,7 +12,7 @@ from orrery.provenance.manifest import store_of
 from orrery.stages.sources import open_sources, settings_of
 
 if TYPE_CHECKING:
-    from orrery.analyses.api import AnalysisSettings, Figure
+    from orrery.figures.style import Drawn
 
 
 def draw(payload: Mapping[str, Any], out: Path) -> None:
@@ -28,34 +28,33 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
     comparison = open_result(store) if store is not None and (store / "result.zarr").is_dir() else None
     captions = []
     with payload["computing"](here=True), drawing(Look.of(payload["settings"]["figures"])):
-        for figure in chosen(
-            module.plot(comparison, open_sources(payload), settings), settings, payload["name"]
-        ):
+        drawn = module.plot(comparison, open_sources(payload), settings)
+        for figure in chosen(drawn, settings.figures, payload["name"]):
             save(figure, out)
             captions.append({"name": figure.name, "title": figure.title, "caption": figure.caption})
     (out / "figures.json").write_text(json.dumps(captions, indent=1, sort_keys=True))
     write_figures_page(out, payload["name"])
 
 
-def chosen(figures: Sequence[Figure], settings: AnalysisSettings, name: str) -> list[Figure]:
+def chosen(figures: Sequence[Drawn], names: Sequence[str] | None, analysis: str) -> list[Drawn]:
     """The figures that an analysis is asked for, in the order in which its method gives them.
 
     Args:
         figures: of the method.
-        settings: of the analysis.
-        name: ``study/analysis``.
+        names: of those that are asked for; ``None`` for all.
+        analysis: ``study/analysis``.
 
     Raises:
         OrreryError: a figure is asked for that the method does not draw here.
     """
-    if settings.figures is None:
+    if names is None:
         return list(figures)
-    study, _, analysis = name.partition("/")
+    study, _, place = analysis.partition("/")
     known = [figure.name for figure in figures]
-    for wanted in settings.figures:
+    for wanted in names:
         if wanted not in known:
             raise OrreryError(
-                f"studies/{study}.yaml: analyses.{analysis}.figures: '{wanted}' is none of its figures; write some of "
+                f"studies/{study}.yaml: analyses.{place}.figures: '{wanted}' is none of its figures; write some of "
                 f"{', '.join(known)}"
             )
-    return [figure for figure in figures if figure.name in settings.figures]
+    return [figure for figure in figures if figure.name in names]
