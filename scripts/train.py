@@ -7,13 +7,6 @@ from typing import Any
 from orrery.stages.runner import run_script
 
 
-def produce(payload: Mapping[str, Any], out: Path) -> None:
-    """Write the result of the payload into ``out``."""
-    from orrery.stages.train import train
-
-    train(payload, out)
-
-
 def produce_together(payload: Mapping[str, Any], out: Path) -> None:
     """Write the results of all conditions of the payload into ``out``."""
     from orrery.stages.together import train_members
@@ -26,6 +19,13 @@ def take_over(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.stages.together import take_over
 
     take_over(payload, out)
+
+
+def produce(payload: Mapping[str, Any], out: Path) -> None:
+    """Write the result of the payload into ``out``."""
+    from orrery.stages.train import train
+
+    train(payload, out)
 
 
 if __name__ == "__main__":

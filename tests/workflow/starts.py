@@ -18,7 +18,9 @@ def begin(folder: str, environment: dict[str, str], first: str, descriptors: dic
     os.environ.update(environment)
     os.chdir(folder)
     sys.path[:0] = [first, *environment.get("PYTHONPATH", "").split(os.pathsep)]
-    if "sitecustomize" not in sys.modules and importlib.util.find_spec("sitecustomize"):
+    # A system's own, which this process has, is not that of these paths.
+    sys.modules.pop("sitecustomize", None)
+    if importlib.util.find_spec("sitecustomize"):
         importlib.import_module("sitecustomize")
 
 
