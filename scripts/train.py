@@ -21,6 +21,13 @@ def take_over(payload: Mapping[str, Any], out: Path) -> None:
     take_over(payload, out)
 
 
+def of_kind(job: Mapping[str, Any]) -> Any:
+    """What runs a job: chosen here, so that each kind has the code that it runs and no other behind its digest."""
+    if "conditions" in job["settings"]:
+        return produce_together
+    return take_over if job["inputs"].get("together") else produce
+
+
 def produce(payload: Mapping[str, Any], out: Path) -> None:
     """Write the result of the payload into ``out``."""
     from orrery.stages.train import train
@@ -29,8 +36,4 @@ def produce(payload: Mapping[str, Any], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    job = snakemake.params.job  # type: ignore[name-defined]  # noqa: F821
-    # Chosen here and not in one of them, so that each has the code that it runs and no other behind its digest.
-    chosen = take_over if job["inputs"].get("together") else produce
-    chosen = produce_together if "conditions" in job["settings"] else chosen
-    run_script(snakemake, chosen)  # type: ignore[name-defined]  # noqa: F821
+    run_script(snakemake, of_kind(snakemake.params.job))  # type: ignore[name-defined]  # noqa: F821

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.one_study import enter, loaded
 
 from orrery.config.errors import ConfigError
-from orrery.config.loading import load_study, load_workflow
 from orrery.config.study import ResolvedStudy
 
 STUDY = """title: A study
@@ -26,14 +26,11 @@ conditions:
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("studies").mkdir()
-    Path("config.yaml").write_text("studies: [mine]\ndevice: cpu\n")
+    enter(tmp_path, monkeypatch)
 
 
 def study(*conditions: str, text: str = STUDY) -> ResolvedStudy:
-    Path("studies/mine.yaml").write_text(text + "".join(f"  {line}\n" for line in conditions))
-    return load_study("studies/mine.yaml", load_workflow("config.yaml"))
+    return loaded(text, *conditions)
 
 
 def with_it(more: str, training: str = "together: both") -> str:

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_plan_plan import NoCode
+from tests.unit.one_study import by_name, enter, planned, reads
 
-from orrery.config.loading import load_study, load_workflow
-from orrery.plan.build import build
-from orrery.plan.job import Job
 from orrery.plan.plan import Plan
 from orrery.plan.tiles import Segment, segment_before, segments
 
@@ -24,25 +21,11 @@ conditions:
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("studies").mkdir()
-    Path("config.yaml").write_text("studies: [mine]\ndevice: cpu\n")
+    enter(tmp_path, monkeypatch)
 
 
 def plan(*conditions: str, text: str = STUDY) -> Plan:
-    Path("studies/mine.yaml").write_text(text + "".join(f"  {line}\n" for line in conditions))
-    workflow = load_workflow("config.yaml")
-    return build(workflow, {"mine": load_study("studies/mine.yaml", workflow)}, NoCode())
-
-
-def trained(found: Plan) -> dict[str, Job]:
-    return {job.name.removeprefix("mine/"): job for job in found if job.stage == "trajectories"}
-
-
-def reads(job: Job) -> dict[str, list[str]]:
-    return {
-        label: [one.name.removeprefix("mine/") for one in jobs] for label, jobs in job.inputs.items() if jobs
-    }
+    return planned(text, *conditions)
 
 
 def late(at: int, more: str = "") -> str:
@@ -61,7 +44,7 @@ def late(at: int, more: str = "") -> str:
     ],
 )
 def test_it_reads_the_checkpoint_at_or_before_the_step(at: int, read: list[str], begin: int) -> None:
-    jobs = trained(plan(late(at)))
+    jobs = by_name(plan(late(at)))
     first = jobs[f"late/block=001,steps={at}-{at + 10}"]
     assert reads(first) == ({"leaves": [f"plain/block=001,steps={steps}" for steps in read]} if read else {})
     leaves = first.settings["leaves"]
@@ -76,7 +59,7 @@ def test_it_reads_the_checkpoint_at_or_before_the_step(at: int, read: list[str],
 
 def test_blocks_of_seeds_and_copies_may_be_others() -> None:
     more = ", training: {block: 4}, copies: {count: 3, block: 2}"
-    jobs = trained(
+    jobs = by_name(
         plan(late(20, more), text=STUDY.replace("conditions:", "copies: {count: 4, block: 2}\nconditions:"))
     )
     tiles = ["block=000,steps=20-30", "block=000,copies=2-3,steps=20-30"]
@@ -94,7 +77,7 @@ def test_blocks_of_seeds_and_copies_may_be_others() -> None:
     ("at", "segment", "begin"), [(20, "20-30", 20), (24, "20-30", 20), (30, "20-30", 30), (33, "20-30", 30)]
 )
 def test_a_branch_of_a_branch_reads_its_start_too(at: int, segment: str, begin: int) -> None:
-    jobs = trained(plan(late(20), f"later: {{branch: {{of: late, at: {at}}}}}"))
+    jobs = by_name(plan(late(20), f"later: {{branch: {{of: late, at: {at}}}}}"))
     first = jobs[f"later/block=000,steps={at}-{at + 10}"]
     assert reads(first) == {"leaves": [f"late/block=000,steps={segment}"]}
     assert first.settings["leaves"]["from"] == begin
@@ -105,7 +88,7 @@ def test_a_branch_may_stand_before_what_it_leaves() -> None:
     text = STUDY.replace("  plain: {}\n", f"  {late(20)}\n  plain: {{}}\n")
     found = plan(text=text)
     assert list(found.studies["mine"].trajectories) == ["late", "plain"]
-    assert trained(found).keys() == trained(plan(late(20))).keys()
+    assert by_name(found).keys() == by_name(plan(late(20))).keys()
 
 
 @pytest.mark.parametrize(
@@ -147,8 +130,8 @@ DIGESTS = {
 def test_what_leaves_a_branch_current(change: str, at: int) -> None:
     (old, new), expected = DIGESTS[change]
     own = ", training: {steps: 40, seeds: 4}, copies: {count: 1, block: 1}"
-    before = trained(plan(late(at, own)))
-    after = trained(plan(late(at, own), text=STUDY.replace(old, new)))
+    before = by_name(plan(late(at, own)))
+    after = by_name(plan(late(at, own), text=STUDY.replace(old, new)))
     shared = before.keys() & after.keys()
     changed = {name.partition("/")[0] for name in shared if before[name].digest != after[name].digest}
     assert changed == expected
@@ -156,7 +139,7 @@ def test_what_leaves_a_branch_current(change: str, at: int) -> None:
 
 
 def test_where_it_begins_is_of_the_branch_alone() -> None:
-    before, after = trained(plan(late(20))), trained(plan(late(22)))
+    before, after = by_name(plan(late(20))), by_name(plan(late(22)))
     assert all(before[name].digest == after[name].digest for name in before if name.startswith("plain/"))
     assert not {job.digest for name, job in before.items() if name.startswith("late/")} & {
         job.digest for job in after.values()
@@ -164,7 +147,7 @@ def test_where_it_begins_is_of_the_branch_alone() -> None:
 
 
 def test_studies_without_branches_have_the_specs_that_they_had() -> None:
-    job: Any = trained(plan())["plain/block=000,steps=0-10"]
+    job: Any = by_name(plan())["plain/block=000,steps=0-10"]
     assert set(job.settings) == {
         *("system", "training", "streams", "copies", "record"),
         *("seeds", "copy_numbers", "first_run", "first", "last"),

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_plan_plan import NoCode
+from tests.unit.one_study import by_name, enter, planned, reads
 
-from orrery.config.loading import load_study, load_workflow
 from orrery.devices.demand import gpus_asked
-from orrery.plan.build import build
 from orrery.plan.job import Job
 from orrery.plan.plan import Plan
 from orrery.plan.resources import resources_of
@@ -41,25 +39,11 @@ TILES = [f"block=00{block},steps={steps}" for block in (0, 1) for steps in ("0-2
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("studies").mkdir()
-    Path("config.yaml").write_text("studies: [mine]\ndevice: cpu\n")
+    enter(tmp_path, monkeypatch)
 
 
 def plan(*conditions: str, text: str = STUDY) -> Plan:
-    Path("studies/mine.yaml").write_text(text + "".join(f"  {line}\n" for line in conditions))
-    workflow = load_workflow("config.yaml")
-    return build(workflow, {"mine": load_study("studies/mine.yaml", workflow)}, NoCode())
-
-
-def by_name(found: Plan, stage: str = "trajectories") -> dict[str, Job]:
-    return {job.name.removeprefix("mine/"): job for job in found if job.stage == stage}
-
-
-def reads(job: Job) -> dict[str, list[str]]:
-    return {
-        label: [one.name.removeprefix("mine/") for one in jobs] for label, jobs in job.inputs.items() if jobs
-    }
+    return planned(text, *conditions)
 
 
 def test_names_and_inputs() -> None:

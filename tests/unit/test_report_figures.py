@@ -23,7 +23,7 @@ from orrery.config.figures import Figures
 from orrery.figures import panels, style
 from orrery.figures.embedded_fonts import LAYOUT_TABLES
 from orrery.figures.look import Look
-from orrery.figures.tick_labels import in_plain_text
+from orrery.figures.tick_labels import in_plain_text, write_numbers
 from orrery.report.figures_page import copy_figures, read_figures, write_figures_page
 from orrery.report.inline import inline_svg
 
@@ -292,7 +292,7 @@ def test_axes_of_few_decades_say_plain_numbers(tmp_path: Path) -> None:
     one = drawn()
     (axes,) = one.figure.axes
     axes.set(yscale="log", ylim=(0.05, 0.9))
-    style.write_numbers(axes.yaxis)
+    write_numbers(axes.yaxis)
     style.save(one, tmp_path)
     labels = [tick.label1.get_text() for tick in (*axes.yaxis.majorTicks, *axes.yaxis.minorTicks)]
     assert "0.1" in labels

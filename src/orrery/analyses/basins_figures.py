@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from orrery.analyses.api import Figure
 from orrery.analyses.basins_trends import Group, groups_of
 from orrery.figures import style
+from orrery.figures.tick_labels import write_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +61,7 @@ def scale_sizes(ax: Axes) -> None:
     drawn = [np.asarray(curve.get_ydata(), dtype=float) for curve in ax.get_lines()]
     if any((values > 0).any() for values in drawn):
         ax.set_yscale("log")
-        style.write_numbers(ax.yaxis)
+        write_numbers(ax.yaxis)
         return
     ax.set_yticks([])
     ax.text(

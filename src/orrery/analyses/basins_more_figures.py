@@ -12,6 +12,7 @@ from orrery.analyses.api import Figure
 from orrery.analyses.basins_figures import means_over_seeds, scale_sizes
 from orrery.analyses.basins_numbers import correlation
 from orrery.figures import style
+from orrery.figures.tick_labels import write_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,8 +101,8 @@ def draw_single(sources: Mapping[str, xr.Dataset]) -> Figure:
                 )
                 ax.plot(ends, ends, color=style.MUTED, linewidth=style.line(0.7))
             ax.set(xscale="log", yscale="log", xlabel="predicted, s", ylabel="measured, s")
-            style.write_numbers(ax.xaxis)
-            style.write_numbers(ax.yaxis)
+            write_numbers(ax.xaxis)
+            write_numbers(ax.yaxis)
             ax.set_title(f"{name}\nnoise on {kind}, rank correlation {correlation(predicted, measured):.2f}")
             rows += [
                 {"condition": name, "noise": kind, "class": int(label), "predicted": one, "measured": other}

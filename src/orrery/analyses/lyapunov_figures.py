@@ -34,8 +34,6 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
         sources: by condition, with ``running(seed, moment, index)`` and all else that the analysis gives.
         settings: of the analysis.
     """
-    # Read once: values are asked for again and again, and each time Dask would read them from the files.
-    sources = {name: source.compute() for name, source in sources.items()}
     found = [_spectra(sources, settings)]
     if any(source.sizes["horizon"] > 1 for source in sources.values()):
         found.append(_horizons(sources))

@@ -31,8 +31,6 @@ def publish(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Numbe
     Raises:
         OrreryError: all runs of a condition diverged within the window.
     """
-    # Read once: values are asked for again and again, and each time Dask would read them from the files.
-    sources = {name: source.compute() for name, source in sources.items()}
     found: list[Number] = []
     for name, source in sources.items():
         if source["diverged"].values.all():

@@ -14,6 +14,7 @@ from orrery.analyses.api import Figure
 from orrery.analyses.modes_truncation import FORMS
 from orrery.figures import panels, style
 from orrery.figures.grids import panel_grid
+from orrery.figures.tick_labels import write_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 DIGITS = 6
 NAMED = 6
 """Up to so many layers have a line of their own in a legend; of more, every few."""
+TWO_COLUMNS = 5.0
+"""Inches from which on a figure spans two columns of a page."""
 WIDE = 50
 """Steps are drawn on a logarithmic axis where the last is so many times the first after the start."""
 
@@ -145,7 +148,7 @@ def _slopes(deep: Mapping[str, xr.Dataset]) -> Figure:
     axes[0].set_ylabel("slope of G per layer")
     axes[1].set_ylabel("(max - min) / |mean| of G over layers")
     axes[1].set_yscale("log")
-    style.write_numbers(axes[1].yaxis)
+    write_numbers(axes[1].yaxis)
     for ax in axes:
         step_axis(ax, longest)
         ax.set_xlabel("step")
@@ -264,10 +267,6 @@ def step_axis(ax: Axes, steps: Int[np.ndarray, " moment"]) -> None:
 def _finish(ax: Axes, name: str, level: float) -> None:
     ax.axhline(level, color=style.MUTED, linestyle=(0, (4, 2)), linewidth=style.line(0.7), zorder=1)
     ax.set_title(name)
-
-
-TWO_COLUMNS = 5.0
-"""Inches from which on a figure spans two columns of a page."""
 
 
 def layer_legend(figure: Any, axes: list[Axes], title: str | None, columns: int = 7) -> None:

@@ -34,8 +34,6 @@ def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
         sources: by condition, ``area(predictor, horizon)`` and all else of
             :func:`orrery.analyses.outcome_scores.score`.
     """
-    # Read once: values are asked for again and again, and each time Dask would read them from the files.
-    sources = {name: source.compute() for name, source in sources.items()}
     found = []
     if two := {name: result for name, result in sources.items() if classified(result)}:
         found += [_roc(two), _areas(two), _indices(two)]

@@ -29,8 +29,6 @@ def publish(sources: Mapping[str, xr.Dataset]) -> list[Number]:
         sources: by condition, ``area(predictor, horizon)`` and all else of
             :func:`orrery.analyses.outcome_scores.score`.
     """
-    # Read once: values are asked for again and again, and each time Dask would read them from the files.
-    sources = {name: source.compute() for name, source in sources.items()}
     found: list[Number] = []
     for name, result in sources.items():
         found += _outcomes(name, result)

@@ -14,11 +14,8 @@ if TYPE_CHECKING:
 
 
 def finite_runs(source: xr.Dataset) -> xr.Dataset:
-    """The result in memory, without runs that diverged, by ``diverged(seed)``.
-
-    Lazy, every number that a figure takes of it would be a computation of its own.
-    """
-    return source.isel(seed=np.flatnonzero(~source["diverged"].values.astype(bool))).load()
+    """The result without runs that diverged, by ``diverged(seed)``."""
+    return source.isel(seed=np.flatnonzero(~source["diverged"].values.astype(bool)))
 
 
 def long_table(

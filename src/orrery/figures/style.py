@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import matplotlib
 from matplotlib.figure import Figure as MatplotlibFigure
-from matplotlib.ticker import LogFormatter
 
 from orrery.figures.embedded_fonts import without_layout_tables
 from orrery.figures.look import FIXED, GRID, INK, MUTED, ON_DARK, ON_LIGHT, PALETTE, SEQUENTIAL, SURFACE, Look
@@ -26,7 +25,6 @@ from orrery.figures.tick_labels import write_plainly
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axis import Axis
 
 __all__ = [
     "DOUBLE",
@@ -49,7 +47,6 @@ __all__ = [
     "save",
     "save_all",
     "text_size",
-    "write_numbers",
 ]
 
 MILLIMETRE = 1 / 25.4
@@ -110,19 +107,6 @@ def text_size(points: float) -> float:
 def line(points: float) -> float:
     """The width for a curve that has ``points`` where the study leaves the line width at its default."""
     return _look.get().line(points)
-
-
-class _Numbers(LogFormatter):
-    """Labels the ticks that a logarithmic axis labels, in plain numbers."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if super().__call__(x, pos) else ""
-
-
-def write_numbers(axis: Axis) -> None:
-    """Write a logarithmic axis of few decades in plain numbers: 0.2, where it would say 2×10⁻¹."""
-    axis.set_major_formatter(_Numbers())
-    axis.set_minor_formatter(_Numbers(labelOnlyBase=False))
 
 
 @contextmanager

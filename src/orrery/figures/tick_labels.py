@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import Formatter, LogFormatter, NullLocator, ScalarFormatter
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _RAISED = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -76,3 +77,16 @@ def _without_small_ticks(figure: Figure) -> None:
         for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
             if axis.get_scale() == "log" and max(low, high) >= 100 * min(low, high):
                 axis.set_minor_locator(NullLocator())
+
+
+class _Numbers(LogFormatter):
+    """Labels the ticks that a logarithmic axis labels, in plain numbers."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def write_numbers(axis: Axis) -> None:
+    """Write a logarithmic axis of few decades in plain numbers: 0.2, where it would say 2×10⁻¹."""
+    axis.set_major_formatter(_Numbers())
+    axis.set_minor_formatter(_Numbers(labelOnlyBase=False))

@@ -9,8 +9,8 @@ from orrery.config.study import Condition
 from orrery.plan.entries import Entries
 from orrery.plan.job import Job
 from orrery.plan.make import make
-from orrery.plan.tiles import Block, Tile, blocks, copy_blocks, segments
-from orrery.plan.trajectories import dataset_jobs, system_entries, tile_settings, training_settings
+from orrery.plan.tiles import Block, Tile
+from orrery.plan.trajectories import dataset_jobs, system_entries, tile_settings, tiles_of, training_settings
 
 
 def groups_of(conditions: Iterable[Condition]) -> dict[str, tuple[Condition, ...]]:
@@ -38,9 +38,7 @@ def group_jobs(study: str, name: str, members: Sequence[Condition], entries: Ent
     code = system_entries(first)
     found: dict[Tile, Job] = {}
     previous: tuple[Job, ...] = ()
-    for tile in _tiles(first):
-        if tile.segment.first == first.start:
-            previous = ()
+    for tile in tiles_of(first):
         job = make(
             entries,
             "trajectories",
@@ -48,7 +46,7 @@ def group_jobs(study: str, name: str, members: Sequence[Condition], entries: Ent
             study=study,
             name=f"{study}/together={name}/{tile.name}",
             settings={**settings, **tile_settings(tile)},
-            inputs={**datasets, "previous": previous},
+            inputs={**datasets, "previous": () if tile.segment.first == first.start else previous},
             extra=code,
         )
         found[tile] = job
@@ -70,7 +68,7 @@ def member_jobs(
     dataset = dataset_jobs(condition, entries)
     shared = {**training_settings(condition), "member": condition.name}
     tiles: dict[Block, dict[Tile, Job]] = {}
-    for tile in _tiles(condition):
+    for tile in tiles_of(condition):
         tiles.setdefault(tile.block, {})[tile] = make(
             entries,
             "trajectories",
@@ -81,17 +79,6 @@ def member_jobs(
             inputs={"dataset": dataset, "together": (group[tile],)},
         )
     return dataset, tiles
-
-
-def _tiles(condition: Condition) -> list[Tile]:
-    """All tiles of a condition, the segments of the same runs one after the other."""
-    training, copies = condition.training, condition.copies
-    return [
-        Tile(block, some, segment)
-        for block in blocks(training.seeds.pool, training.seeds.count, training.block)
-        for some in copy_blocks(copies.count, copies.block)
-        for segment in segments(condition.start, training.steps, training.segment, condition.start)
-    ]
 
 
 def trained(job: Job) -> list[tuple[Mapping[str, Any], tuple[Job, ...]]]:

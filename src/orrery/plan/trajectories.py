@@ -70,36 +70,46 @@ def trajectory_jobs(
         entries: digests of code and software.
         leave: of a branch: what the first segment of a block reads of the condition that it leaves.
     """
-    training = condition.training
     dataset = dataset_jobs(condition, entries)
     shared = training_settings(condition)
     code = system_entries(condition)
     tiles: dict[Block, dict[Tile, Job]] = {}
-    for block in blocks(training.seeds.pool, training.seeds.count, training.block):
-        tiles[block] = {}
-        leaving = leave(block) if leave else None
-        for copies in copy_blocks(condition.copies.count, condition.copies.block):
-            previous: tuple[Job, ...] = ()
-            for segment in segments(condition.start, training.steps, training.segment, condition.start):
-                tile = Tile(block, copies, segment)
-                begins = None if previous else leaving
-                job = make(
-                    entries,
-                    "trajectories",
-                    "train",
-                    study=study,
-                    name=f"{study}/{condition.name}/{tile.name}",
-                    settings={**shared, **tile_settings(tile), **(begins.settings if begins else {})},
-                    inputs={
-                        "dataset": dataset,
-                        "previous": previous,
-                        **(begins.inputs if begins else {}),
-                    },
-                    extra=(*code, *(entry for entry in (begins.code if begins else ()) if entry not in code)),
-                )
-                tiles[block][tile] = job
-                previous = (job,)
+    previous: tuple[Job, ...] = ()
+    leaving: Leaving | None = None
+    for tile in tiles_of(condition):
+        if tile.block not in tiles:
+            tiles[tile.block] = {}
+            leaving = leave(tile.block) if leave else None
+        first = tile.segment.first == condition.start
+        begins = leaving if first else None
+        job = make(
+            entries,
+            "trajectories",
+            "train",
+            study=study,
+            name=f"{study}/{condition.name}/{tile.name}",
+            settings={**shared, **tile_settings(tile), **(begins.settings if begins else {})},
+            inputs={
+                "dataset": dataset,
+                "previous": () if first else previous,
+                **(begins.inputs if begins else {}),
+            },
+            extra=(*code, *(entry for entry in (begins.code if begins else ()) if entry not in code)),
+        )
+        tiles[tile.block][tile] = job
+        previous = (job,)
     return dataset, tiles
+
+
+def tiles_of(condition: Condition) -> list[Tile]:
+    """All tiles of a condition, the segments of the same runs one after the other."""
+    training, copies = condition.training, condition.copies
+    return [
+        Tile(block, some, segment)
+        for block in blocks(training.seeds.pool, training.seeds.count, training.block)
+        for some in copy_blocks(copies.count, copies.block)
+        for segment in segments(condition.start, training.steps, training.segment, condition.start)
+    ]
 
 
 def tile_settings(tile: Tile) -> dict[str, Any]:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from orrery.systems.system import Runs
 from orrery.training.progress import Progress
-from orrery.training.recording import Recorder, blank_runs
+from orrery.training.recording import blank_runs
 from orrery.training.stepper import Stepper
 
 if TYPE_CHECKING:
-    from orrery.systems.system import State
+    import numpy as np
+    from jaxtyping import Bool
+
+    from orrery.systems.system import Byproducts, State
+
+
+class Receiver(Protocol):
+    """What takes every state: a ``Recorder``, or those of several conditions that train together."""
+
+    @property
+    def gone(self) -> Bool[np.ndarray, " run"]:
+        """The runs known to have diverged."""
+
+    @property
+    def all_stopped(self) -> bool:
+        """Whether these are all runs."""
+
+    def put(self, step: int, state: State, byproducts: Byproducts) -> bool:
+        """Take a state; whether further runs were found to have diverged."""
+
+    def flush(self) -> bool:
+        """Hand on what is left; likewise."""
 
 
 def iterate(
-    stepper: Stepper, runs: Runs, state: State, first: int, last: int, recorder: Recorder, progress: Progress
+    stepper: Stepper, runs: Runs, state: State, first: int, last: int, recorder: Receiver, progress: Progress
 ) -> State:
     """Iterate the map; the state after ``last``, with NaN in the runs that diverged.
 

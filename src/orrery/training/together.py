@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Recorders:
-    """Hands each member's recorder its rows, with the interface of one recorder.
+    """Hands each member's recorder its rows: one receiver for the iteration.
 
     Args:
         members: in the order of the joint state.
@@ -150,8 +150,7 @@ def train_together(
             for writer, recording, (_, status, last_step) in zip(writers, recordings, starts, strict=True)
         ]
         progress.start(first, last)
-        # One recorder, as far as the iteration asks.
-        receiver = cast("Recorder", Recorders(members, recorders, recordings[0], last, place.type != "cpu"))
+        receiver = Recorders(members, recorders, recordings[0], last, place.type != "cpu")
         state = iterate(stepper, runs, state, first, last, receiver, progress)
         progress.finish()
         for writer, recorder in zip(writers, recorders, strict=True):
