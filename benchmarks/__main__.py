@@ -52,7 +52,11 @@ def main() -> None:
     os.environ.update(one_thread())
     import torch
 
+    from orrery.stages.memory import keep_freed_memory
+
     torch.set_num_threads(1)
+    # As every job of the workflow does; what Orrery is set beside runs in the same process and has it, too.
+    keep_freed_memory()
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         for name in names:
             start = time.perf_counter()

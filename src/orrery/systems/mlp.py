@@ -98,18 +98,24 @@ class StackedMlp:
     ) -> Float[torch.Tensor, "run unit sample"]:
         """Fields of the units of layer ``number`` from ``below``: (group, sample, feature) for the first layer."""
         weight = state[f"fc{number}.weight"]
-        if number == 1:
-            groups, samples, features = below.shape
-            folded = weight.reshape(groups, -1, features)
-            product = torch.bmm(folded, below.transpose(1, 2)).reshape(
-                weight.shape[0], weight.shape[1], samples
+        bias = state[f"fc{number}.bias"] if self.bias else None
+        if number > 1:
+            return (
+                torch.bmm(weight, below) if bias is None else torch.baddbmm(bias[:, :, None], weight, below)
             )
+        groups, samples, features = below.shape
+        folded, columns = weight.reshape(groups, -1, features), below.transpose(1, 2)
+        if bias is None:
+            product = torch.bmm(folded, columns)
         else:
-            product = torch.bmm(weight, below)
-        return product + state[f"fc{number}.bias"][:, :, None] if self.bias else product
+            product = torch.baddbmm(bias.reshape(groups, -1, 1), folded, columns)
+        return product.reshape(weight.shape[0], weight.shape[1], samples)
 
-    def _evaluated(self, state: State, inputs: Inputs, own: bool) -> Iterator[Layer]:
-        """The fields of each hidden layer, then the last layer, without dropout."""
+    def _evaluated(self, state: State, inputs: Inputs, own: bool, keep: bool = True) -> Iterator[Layer]:
+        """The fields of each hidden layer, then the last layer, without dropout.
+
+        Fields that nobody keeps are overwritten by their activation, which spares half the memory.
+        """
         below = inputs
         for number in range(1, self.layers):
             fields = self.layer(state, number, below)
@@ -120,7 +126,7 @@ class StackedMlp:
                 argument = self.normalisation.of_batch(state, number, fields).output
             else:
                 argument = self.normalisation.running(state, number, fields)
-            active = self.activation.forward(argument)
+            active = self.activation.forward(argument) if keep else self.activation.overwrite(argument)
             below = below + active if self.residual and number > 1 else active
         yield self.layer(state, self.layers, below)
 
@@ -135,7 +141,7 @@ class StackedMlp:
             own: whether batch normalisation takes the statistics of these inputs instead of the running ones.
         """
         # Of the layers below, what is no longer needed is freed on the way.
-        return deque(self._evaluated(state, inputs, own), maxlen=1).pop()
+        return deque(self._evaluated(state, inputs, own, keep=torch.is_grad_enabled()), maxlen=1).pop()
 
     def local_fields(
         self, state: State, inputs: Float[torch.Tensor, "group sample feature"], *, own: bool = False

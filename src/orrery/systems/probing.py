@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROOM = 2**22
 """Numbers in the weights, or in the responses, of a batch of pairs."""
-CACHED = 2**16
+CACHED = 2**17
 """Numbers in the widest layer of a portion of a forward pass: what stays in a cache is faster than what does not."""
 SHIFT = 0.5
 
@@ -182,11 +182,8 @@ def _of_pairs(
 
 def _layers(forward: Forward, state: State, places: torch.Tensor, portion: int) -> torch.Tensor:
     """The last layer at the places, so many runs at a time."""
-    count = len(next(iter(state.values())))
-    parts = [
-        forward.last_layer({name: tensor[first : first + portion] for name, tensor in state.items()}, places)
-        for first in range(0, count, portion)
-    ]
+    portions = zip(*(tensor.split(portion) for tensor in state.values()), strict=True)
+    parts = [forward.last_layer(dict(zip(state, part, strict=True)), places) for part in portions]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
