@@ -13,7 +13,7 @@ from orrery.provenance.heads import enter
 from orrery.provenance.records import Records
 from orrery.provenance.slurm import cancel_left_over
 from orrery.provenance.storage import check_writable, in_a_sentence
-from orrery.stages.forks import serve_forks
+from orrery.stages.forks import serve_forks, shell_prefix
 
 
 def told(place, function, *arguments):
@@ -94,6 +94,9 @@ onstart:
     check_limits()
     if workflow.local_exec and PLAN.execution["forks"]:
         serve_forks(len(STALE))
+        prefix = shell_prefix(shell.get_executable())
+        if prefix:
+            shell.prefix(prefix)
     # The limit of 100 jobs in a second, which Snakemake 9 has by default, makes it look at all ready jobs again one
     # second after every look, and each job that ends starts a further such chain: soon it does nothing else, on a core
     # of its own. On this machine the cores are the limit; another limit that somebody asks for is kept.

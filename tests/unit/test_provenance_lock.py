@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from orrery.config.errors import OrreryError
-from orrery.provenance.lock import StoreLock, die_with_parent
+from orrery.provenance.lock import StoreLock
+from orrery.provenance.parent import die_with_parent
 
 HOLD = """
     import sys, time
@@ -135,7 +136,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 def test_a_job_dies_with_its_parent(tmp_path: Path) -> None:
     child = """
         import time
-        from orrery.provenance.lock import die_with_parent
+        from orrery.provenance.parent import die_with_parent
         die_with_parent()
         print("ready", flush=True)
         time.sleep(60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orrery.stages import forks
+from orrery.stages import fork_client, forks
 
 SERVER = """
 import sys
@@ -23,14 +22,7 @@ from orrery.stages import fork_server
 fork_server.PACKAGES = ("colorsys", "no_such_package")
 fork_server.serve(sys.argv[1])
 """
-SCRIPT = """
-import sys
-sys.path.append("here")
-from orrery.stages.forks import run_elsewhere
-code = run_elsewhere()
-if code is not None:
-    sys.exit(code)
-"""
+CLIENT = [sys.executable, "-I", "-S", fork_client.__file__]
 
 
 def until(happened: object, seconds: float = 20) -> None:
@@ -58,11 +50,11 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     assert process.wait(timeout=20) == 0
 
 
-def ask(place: Path, script: Path, *arguments: str, prefix: str = sys.prefix) -> subprocess.Popen[str]:
+def ask(place: Path | None, script: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, script, *arguments],
+        [*CLIENT, script, *arguments],
         cwd=script.parent,
-        env={**os.environ, forks.VARIABLE: json.dumps([str(place), prefix]), "WHO": "asked"},
+        env={**os.environ, forks.VARIABLE: str(place or ""), "WHO": "asked", **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -73,7 +65,7 @@ def ask(place: Path, script: Path, *arguments: str, prefix: str = sys.prefix) ->
 def script_of(folder: Path, body: str) -> Path:
     path = folder / "job" / "script.py"
     path.parent.mkdir()
-    path.write_text(SCRIPT + textwrap.dedent(body))
+    path.write_text(textwrap.dedent(body))
     return path
 
 
@@ -83,13 +75,13 @@ def test_a_fork_stands_for_the_process_that_asked(
     script = script_of(
         tmp_path,
         """
-        import os
-        print(os.getcwd(), os.environ["WHO"], sys.argv[1:], sys.path[-1], input(), "colorsys" in sys.modules, __name__)
+        import os, sys
+        print(os.getcwd(), os.environ["WHO"], sys.argv[1:], sys.path[:2], input(), "colorsys" in sys.modules, __name__)
         print("complaint", file=sys.stderr)
         sys.exit(7)
         """,
     )
-    asking = ask(server[1], script, "one", "two")
+    asking = ask(server[1], script, "one", "two", PYTHONPATH="/before/all")
     out, err = asking.communicate("typed\n", timeout=20)
     assert asking.returncode == 7
     assert out.split() == [
@@ -97,7 +89,8 @@ def test_a_fork_stands_for_the_process_that_asked(
         "asked",
         "['one',",
         "'two']",
-        "here",
+        f"['{script.parent}',",
+        "'/before/all']",
         "typed",
         "True",
         "__main__",
@@ -109,7 +102,7 @@ def test_a_fork_stands_for_the_process_that_asked(
     ("body", "code", "said"),
     [
         ("pass", 0, ""),
-        ("sys.exit('a sentence')", 1, "a sentence\n"),
+        ("import sys; sys.exit('a sentence')", 1, "a sentence\n"),
         ("raise ValueError('what')", 1, "ValueError: what\n"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, ""),
     ],
@@ -159,28 +152,66 @@ def test_forks_and_the_socket_end_with_the_server(tmp_path: Path) -> None:
 def test_code_of_ours_is_that_on_disk_when_the_job_begins(
     server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path
 ) -> None:
-    script = script_of(tmp_path, "print([name for name in sys.modules if name.startswith('orrery')])")
+    script = script_of(
+        tmp_path,
+        """
+        import sys
+        import orrery.stages
+        print([name for name in sys.modules if name.startswith('orrery')])
+        """,
+    )
     out, _ = ask(server[1], script).communicate(timeout=20)
     # What the script itself imported; the server has its own module and another one loaded.
-    assert "orrery.stages.forks" in out
-    assert "orrery.stages.fork_server" not in out
-    assert "orrery.stages.blas" not in out
+    assert out == "['orrery', 'orrery.stages']\n"
 
 
-@pytest.mark.parametrize("how", ["another environment", "no server", "empty", "unset"])
-def test_a_script_runs_here_where_no_fork_is_to_be_had(
-    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+@pytest.mark.parametrize("how", ["no server", "empty"])
+def test_a_script_runs_here_where_no_fork_is_to_be_had(tmp_path: Path, how: str) -> None:
+    script = script_of(
+        tmp_path,
+        f"""
+        import os, sys
+        print(os.getpid(), {forks.VARIABLE!r} in os.environ, sys.flags.isolated, sys.argv[1:], sys.path[0])
+        sys.exit(3)
+        """,
+    )
+    asking = ask(tmp_path / "none" if how == "no server" else None, script, "one")
+    out, _ = asking.communicate(timeout=20)
+    assert asking.returncode == 3
+    assert out == f"{asking.pid} False 0 ['one'] {script.parent}\n"
+
+
+def test_the_shell_asks_for_scripts_of_snakemake_alone(
+    server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = {
-        "another environment": json.dumps([str(server[1]), "/elsewhere"]),
-        "no server": json.dumps([str(tmp_path / "none"), sys.prefix]),
-        "empty": "",
-    }
-    monkeypatch.delenv(forks.VARIABLE, raising=False)
-    if how in values:
-        monkeypatch.setenv(forks.VARIABLE, values[how])
-    assert forks.run_elsewhere() is None
-    assert forks.VARIABLE not in os.environ
+    monkeypatch.setenv(forks.VARIABLE, str(server[1]))
+    prefix = forks.shell_prefix("/bin/bash")
+    assert prefix is not None
+    place = tmp_path / ".snakemake" / "scripts"
+    place.mkdir(parents=True)
+    for script in (place / "a.py", tmp_path / "b.py"):
+        script.write_text("import sys; print('colorsys' in sys.modules); sys.exit(5)")
+
+    def told(command: str) -> tuple[int, str]:
+        shell = ["bash", "-c", f"{prefix.format()} {command}"]
+        done = subprocess.run(shell, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert told(f"{sys.executable} {place / 'a.py'}") == (5, "True\n")
+    assert told(f"{sys.executable} {tmp_path / 'b.py'}") == (5, "False\n")
+    assert told(f"{sys.executable} -c 'print(7)'; echo after") == (0, "7\nafter\n")
+    assert told("false; echo after") == (1, "")
+
+
+def test_there_is_no_prefix_without_forks_or_bash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(forks.VARIABLE, "")
+    assert forks.shell_prefix("/bin/bash") is None
+    monkeypatch.setenv(forks.VARIABLE, "/somewhere")
+    assert forks.shell_prefix("/bin/bash") is not None
+    assert forks.shell_prefix("/bin/sh") is None
+    assert forks.shell_prefix(None) is None
+    monkeypatch.setattr(sys, "executable", "/a folder/python")
+    assert forks.shell_prefix("/bin/bash") is None
 
 
 def test_nothing_is_started_for_a_few_jobs_or_where_it_is_decided_already(

@@ -103,7 +103,7 @@ def asking_for_forks() -> str:
     """What the environment variable of jobs says where they shall be forks, whatever their number."""
     arguments = fork_server().args
     assert isinstance(arguments, list)
-    return json.dumps([arguments[-1], sys.prefix])
+    return str(arguments[-1])
 
 
 def forked(arguments: list[str], folder: Path, environment: dict[str, str], python: str = "") -> Outcome:

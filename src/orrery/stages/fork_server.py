@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from orrery.provenance.lock import die_with_parent
+from orrery.provenance.parent import die_with_parent
 from orrery.stages.blas import ask_for_one_thread
 
 PACKAGES = (
@@ -35,6 +35,7 @@ PACKAGES = (
     "matplotlib.backends.backend_svg",
     "jinja2",
     "pydantic",
+    "snakemake.script",
 )
 """What jobs import; one that is not installed is left out."""
 
@@ -48,6 +49,7 @@ def serve(place: str) -> None:
         place: path of the socket; it appears when the packages are imported, and is removed in the end.
     """
     ask_for_one_thread()
+    installed = [path for path in sys.path[1:] if path not in _paths_of(dict(os.environ))]
     for name in PACKAGES:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -67,17 +69,18 @@ def serve(place: str) -> None:
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    _end(lambda: _watch(connection))  # noqa: B023
+                    _end(lambda: _watch(connection, installed))  # noqa: B023
 
 
-def _watch(connection: socket.socket) -> None:
+def _watch(connection: socket.socket, installed: list[str]) -> None:
     """Fork for one script, and end with it, with the process that asked for it, or with the server."""
     die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     content, descriptors, _, _ = socket.recv_fds(connection, _LARGEST, 3)
     if len(descriptors) < 3:
         return
-    arguments, folder, environment, paths = json.loads(content)
+    arguments, folder, environment = json.loads(content)
+    paths = [os.path.dirname(arguments[0]), *_paths_of(environment), *installed]
     here = os.getpid()
     job = os.fork()
     if job == 0:
@@ -101,6 +104,11 @@ def _run(script: str) -> None:
     import runpy
 
     runpy.run_path(script, run_name="__main__")
+
+
+def _paths_of(environment: dict[str, str]) -> list[str]:
+    """Where an environment has Python look first."""
+    return [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
 def _begin(folder: str, environment: dict[str, str], paths: list[str], descriptors: list[int]) -> None:

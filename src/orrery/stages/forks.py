@@ -1,31 +1,27 @@
-"""Have a script run in a fork of a process that has imported the packages already.
+"""Have scripts run in forks of a process that has imported the packages already.
 
 A small job computes for a tenth of a second and imports for three. Where a run has jobs on this machine,
-``serve_forks`` starts one process that imports the packages of others (``orrery.stages.fork_server``); a script asks
-it for a fork of itself and waits. The modules of Orrery and of the user are imported by each job, so each has the code
-as it lies on disk. Where nothing answers (the packages are not imported yet, the job runs on another machine or in an
-environment of its own), the script runs as ever: which of the two it was changes no result.
+``serve_forks`` starts one process that imports the packages of others (``orrery.stages.fork_server``), and
+``shell_prefix`` has Snakemake's shell ask it for a fork (``orrery.stages.fork_client``) where it would start Python
+with a script. The modules of Orrery and of the user are imported by each job, so each has the code as it lies on disk.
+Where nothing answers (the packages are not imported yet, the job runs on another machine or in an environment of its
+own), the script runs as ever: which of the two it was changes no result.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from orrery.provenance.lock import die_with_parent
-
-VARIABLE = "ORRERY_FORKS"
-"""Environment variable of the jobs of a run: the socket, and the environment of Python behind it."""
+from orrery.stages.fork_client import VARIABLE
 
 WORTH_IT = 4
 """Jobs from which on importing once is less work than importing in each."""
 
-_LARGEST = 1 << 17
 _kept: list[subprocess.Popen[bytes]] = []
 
 
@@ -50,29 +46,31 @@ def serve_forks(jobs: int) -> None:
     )
     # It ends when this end of its input is closed.
     _kept.append(process)
-    os.environ[VARIABLE] = json.dumps([str(place), sys.prefix])
+    os.environ[VARIABLE] = str(place)
 
 
-def run_elsewhere() -> int | None:
-    """Run this script in a fork, and return its exit code; ``None`` where there is none to be had.
+def shell_prefix(shell: str | None) -> str | None:
+    """What stands before every command of Snakemake's shell, so that scripts ask for a fork.
 
-    The fork has the folder, the environment, the paths of imports, the input and the output of this process, and ends
-    with it.
+    It names a function as this Python is called, which a shell prefers to the file: Python with a script of
+    Snakemake's becomes the client, all else stays what it is. A script in an environment of its own calls another
+    Python.
+
+    Args:
+        shell: the program that Snakemake has its commands run by.
+
+    Returns:
+        The prefix, with braces doubled for Snakemake's format; ``None`` where there are no forks, or where the shell
+        is not Bash or the path of Python is no name.
     """
-    place, prefix = json.loads(os.environ.pop(VARIABLE, "") or "[null, null]")
-    if place is None or prefix != sys.prefix:
+    python, client = sys.executable, str(Path(__file__).with_name("fork_client.py"))
+    named = all(re.fullmatch(r"[\w./+-]+", path) for path in (python, client))
+    if not os.environ.get(VARIABLE) or not named or Path(shell or "").name != "bash":
         return None
-    request = json.dumps([sys.argv, os.getcwd(), dict(os.environ), sys.path]).encode()
-    if len(request) > _LARGEST:
-        return None
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        try:
-            connection.connect(place)
-        except OSError:
-            return None
-        die_with_parent()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        socket.send_fds(connection, [request], [0, 1, 2])
-        # An empty answer: the fork was killed, and with it went what it would have written.
-        return int(connection.recv(16) or 1)
+    return (
+        # The first is what Snakemake sets where nobody sets a prefix.
+        "set -euo pipefail; "
+        f"{python}() {{{{ "
+        f'case "${{{{1-}}}}" in */.snakemake/scripts/*) exec {python} -I -S {client} "$@";; esac; '
+        f'command {python} "$@"; }}}};'
+    )

@@ -15,12 +15,11 @@ from orrery.config.errors import OrreryError
 from orrery.devices.slots import gpu_slot
 from orrery.provenance.job import run_job
 from orrery.provenance.location import bytes_of
-from orrery.provenance.lock import die_with_parent
 from orrery.provenance.manifest import store_of, write_atomically
+from orrery.provenance.parent import die_with_parent
 from orrery.provenance.storage import in_a_sentence
 from orrery.provenance.usage import keep_usage
 from orrery.stages.blas import ask_for_one_thread
-from orrery.stages.forks import run_elsewhere
 from orrery.stages.memory import keep_freed_memory
 
 SHOWN = {
@@ -126,9 +125,6 @@ def run_action(snakemake: Any, act: Callable[[Mapping[str, Any], int], None]) ->
 
     An ``OrreryError``, and what the file system refuses, end the script with a sentence and exit code 1.
     """
-    code = run_elsewhere()
-    if code is not None:
-        sys.exit(code)
     payload = snakemake.params.job
     console = os.dup(2)
     try:
