@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import xarray as xr
 from pydantic import ValidationError
 from tests.unit.test_training_block import condition, iris, train
 
-from orrery.analyses import lyapunov
+from orrery.analyses import edge_exponents_curves, lyapunov
 from orrery.analyses.api import Context
 from orrery.analyses.edge_exponents import Settings, analyse, numbers, plot
 from orrery.analyses.edge_exponents_numbers import beyond_negative_curvature, first_above
@@ -63,6 +64,22 @@ def test_the_sharpest_direction_is_multiplied_by_one_less_rate_times_sharpness(
     np.testing.assert_allclose(np.exp(result["lowest_growth"]), np.abs(1 - 0.9 * result["lowest"]), atol=1e-7)
     said = {number.name: number for number in numbers(None, {"a": result}, Settings(of="lyapunov"))}
     assert said["multiplier-mismatch[a]"].value < 1e-7
+
+
+@pytest.mark.parametrize("together", [1, 2, 5])
+def test_portions_of_the_moments_change_nothing(
+    tmp_path: Path, iris: Path, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    whole, exponents, context = found(tmp_path, iris, PLAIN, tolerance=1e-9)
+
+    def portions(system: object, settings: object, moments: int, runs: int) -> Iterator[tuple[int, int]]:
+        return ((first, min(first + together, moments)) for first in range(0, moments, together))
+
+    # Six moments: the last one may be a portion by itself.
+    monkeypatch.setattr(edge_exponents_curves, "portions", portions)
+    parts = analyse(exponents, Settings(of="lyapunov", tolerance=1e-9), context)
+    for name in set(whole) - {"residual", "lowest_residual"}:
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("batches", [{"kind": "full"}, {"kind": "shuffled", "size": 16}])

@@ -85,16 +85,14 @@ def _of_tile(followed: Followed, steps: Float[np.ndarray, " moment"], settings: 
     for step, state in followed.states(moments[0], moments[-1]):
         if step - moments[bisect_right(moments, step) - 1] <= settings.follow:
             held[step] = state
-        # Growth over the stretch that begins at the last moment of a portion needs the states until the next one.
-        if step < moments[min(last, len(moments) - 1)]:
-            continue
-        parts.append(
-            _looked_at(followed, held, moments[first : last + 1], last - first, settings.follow, asked)
-        )
-        if last == len(moments):
-            break
-        held = {kept: held[kept] for kept in held if kept >= moments[last]}
-        first, last = next(portion)
+        # Growth over the stretch that begins at the last moment of a portion needs the states until the next one. The
+        # step that ends a portion may be the last moment, which then is a portion by itself.
+        while first < len(moments) and step >= moments[min(last, len(moments) - 1)]:
+            parts.append(
+                _looked_at(followed, held, moments[first : last + 1], last - first, settings.follow, asked)
+            )
+            held = {kept: held[kept] for kept in held if kept >= moments[min(last, len(moments) - 1)]}
+            first, last = next(portion, (len(moments), len(moments)))
     found = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
     # They belong to the moment at which the stretch ends; there is none that ends at the first.
     for name in STRETCHES:

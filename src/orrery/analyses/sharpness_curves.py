@@ -218,7 +218,9 @@ def portions(system: System, settings: Settings, moments: int, runs: int) -> Ite
     """First and last place of the moments that are looked at together."""
     weights = moved(system)
     wide = max(settings.eigenvalues, settings.lowest, settings.probes)
-    bases = 2 * (EXPECTED_PRODUCTS + wide) * sum(component.size for component in weights)
+    # The smallest eigenvalues lie in a cluster near zero, which may take all products that are allowed.
+    products = settings.products if settings.lowest else EXPECTED_PRODUCTS
+    bases = 2 * (products + wide) * sum(component.size for component in weights)
     batch = system.whole() if settings.batch == "full" and system.whole is not None else {}
     samples = max((tensor.shape[1] for tensor in batch.values() if tensor.ndim > 1), default=1)
     units = sum(component.shape[0] for component in weights if component.shape)

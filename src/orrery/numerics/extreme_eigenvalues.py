@@ -154,7 +154,7 @@ class _Space:
         self._matrix[:, : self.count, first : self.count] = coefficients
         self._matrix[:, first : self.count, : self.count] = coefficients.transpose(1, 2)
         self._largest = torch.maximum(self._largest, coefficients.abs().amax(dim=(1, 2))[:, None])
-        return self._orthogonal(products)
+        return products - coefficients.transpose(1, 2) @ self.basis()
 
     def _orthogonal(self, block: torch.Tensor) -> torch.Tensor:
         return block - (block @ self.basis().transpose(1, 2)) @ self.basis()
