@@ -51,7 +51,7 @@ def size(settings: Settings) -> Size:
 
 
 def load(settings: Settings, cache: Path, streams: Streams) -> Arrays:
-    """Return every pair once, divided by the stream ``split``; column a of the first p is 1 and column b of the rest."""
+    """Return every pair once, divided by the stream ``split``; 1 stands in the columns a and p + b."""
     import numpy as np
 
     from orrery.data.splits import hold_out
