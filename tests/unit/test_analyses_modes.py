@@ -222,6 +222,7 @@ def test_portions_and_samples(tanh: tuple[Trajectory, Context], monkeypatch: pyt
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-10, atol=1e-12)
     few = analyse(source, Settings(samples=30, every=20, classes=(2, 0), truncation=False, bins=5), context)
     assert few.attrs["samples"] == 30
+    assert few.attrs["training_samples"] > 30
     assert few.sizes["class"] == 2
     assert few.sizes["bin"] == 5
     assert few.attrs["classes"] == [2, 0]

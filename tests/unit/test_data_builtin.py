@@ -28,7 +28,7 @@ from orrery.numerics.streams import Streams
 
 HEAVY = ["numpy", "torch", "xarray", "zarr", "scipy", "sklearn", "pooch", "requests", "mlxtend"]
 MODULES = ["mnist", "mnist_5k", "digits", "iris", "gaussian_clusters", "function_samples", "labelled_points"]
-MODULES += ["gaussian_inputs", "encoding", "noisy_samples", "class_clusters"]
+MODULES += ["gaussian_inputs", "encoding", "noisy_samples", "class_clusters", "modular_addition"]
 
 
 def make(settings: dict[str, Any], folder: Path) -> Dataset:

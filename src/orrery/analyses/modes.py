@@ -69,7 +69,9 @@ class Settings(AnalysisSettings):
         "slope over layers is taken; the first tenth of the steps without the first moment where absent",
     )
     pairs: tuple[Pair, ...] = Field(
-        (), description="pairs of conditions with as many hidden layers, compared seed by seed"
+        (),
+        description="pairs of conditions with as many hidden layers, compared seed by seed; pairs with unequal numbers "
+        "of training samples have a critical size",
     )
 
     @model_validator(mode="after")
@@ -138,7 +140,7 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
 
 
 def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Number]:
-    """Gradients at start, peak and end, phases, truncation, errors of the map, and pairs of conditions.
+    """Gradients at start, peak and end, phases, truncation, errors of the map, pairs of conditions, a critical size.
 
     Args:
         comparison: there is none.
@@ -147,12 +149,17 @@ def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Setti
     """
     from orrery.analyses.modes_comparison import publish_comparison
     from orrery.analyses.modes_numbers import publish
+    from orrery.analyses.modes_sizes import size_numbers
 
-    return [*publish(sources, settings), *publish_comparison(sources, settings)]
+    return [
+        *publish(sources, settings),
+        *publish_comparison(sources, settings),
+        *size_numbers(sources, settings),
+    ]
 
 
 def plot(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Rank densities by layer and by class, gradients by layer over training, truncation curves, errors of the map.
+    """Rank densities by layer and by class, gradients over training, truncation curves, errors of the map, sizes.
 
     Args:
         comparison: there is none.
@@ -161,4 +168,4 @@ def plot(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings
     """
     from orrery.analyses.modes_figures import draw
 
-    return draw(sources)
+    return draw(sources, settings)

@@ -64,7 +64,7 @@ def largest_mean(differences: Float[np.ndarray, "seed ..."], name: str, descript
 def _of_pair(
     first: str, second: str, sources: Mapping[str, xr.Dataset], settings: Settings
 ) -> Iterator[Number]:
-    one, other = _matched(first, second, sources)
+    one, other = matched(first, second, sources)
     if not one.sizes["seed"]:
         return
     steps = one["moment_step"].values
@@ -103,8 +103,17 @@ def _of_pair(
     )
 
 
-def _matched(first: str, second: str, sources: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, xr.Dataset]:
-    """Both at the seeds that diverged in neither and at the steps looked at in both."""
+def matched(first: str, second: str, sources: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, xr.Dataset]:
+    """Both conditions of a pair at the seeds that diverged in neither and at the steps looked at in both.
+
+    Args:
+        first: name of one condition.
+        second: of the other.
+        sources: by condition, with ``accuracy(seed, moment, part)`` and ``layer_density(seed, moment, layer, bin)``.
+
+    Raises:
+        OrreryError: there is none of that name; no seed or no moment is shared; layers, bins or parts are unequal.
+    """
     for name in (first, second):
         if name not in sources:
             raise OrreryError(

@@ -11,6 +11,7 @@ from jaxtyping import Int, Real
 from matplotlib import colormaps
 
 from orrery.analyses.api import Figure
+from orrery.analyses.modes_sizes import by_size
 from orrery.analyses.modes_truncation import FORMS
 from orrery.figures import panels, style
 from orrery.figures.grids import panel_grid
@@ -19,6 +20,8 @@ from orrery.figures.tick_labels import write_numbers
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+
+    from orrery.analyses.modes import Settings
 
 DIGITS = 6
 NAMED = 6
@@ -29,11 +32,12 @@ WIDE = 50
 """Steps are drawn on a logarithmic axis where the last is so many times the first after the start."""
 
 
-def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
+def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     """All figures.
 
     Args:
         sources: by condition, with ``gradient(seed, moment, layer, class)`` and all else that the analysis gives.
+        settings: of the analysis, for its pairs.
     """
     kept = {name: one.isel(seed=~one["diverged"].values.astype(bool)) for name, one in sources.items()}
     kept = {name: one for name, one in kept.items() if one.sizes["seed"]}
@@ -51,6 +55,11 @@ def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
     known = {name: one for name, one in kept.items() if "truncated_accuracy" in one}
     if known:
         figures += [_truncation(known), _errors(known)]
+    sizes = by_size(sources, settings)
+    if sizes:
+        from orrery.analyses.modes_sizes_figure import draw_sizes
+
+        figures.append(draw_sizes(sizes))
     return figures
 
 

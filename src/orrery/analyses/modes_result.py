@@ -74,6 +74,7 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
         forms=list(FORMS),
         classes=_kept(settings, parts["train"].classes),
         samples=len(parts["train"].labels),
+        training_samples=parts["train"].available,
         recorded=str(source.dataset["state"].dtype),
     )
 

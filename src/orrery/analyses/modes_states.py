@@ -33,11 +33,13 @@ class Part:
         inputs: the same for all runs.
         labels: their classes, from 0.
         classes: how many there are in the dataset.
+        available: samples of the part, of which these are some or all.
     """
 
     inputs: Float[torch.Tensor, "1 sample feature"]
     labels: Int[np.ndarray, " sample"]
     classes: int
+    available: int
 
     @staticmethod
     def of(batch: Batch, most: int | None) -> Part:
@@ -45,7 +47,7 @@ class Part:
         inputs, targets = batch["inputs"], batch["targets"]
         chosen = torch.from_numpy(evenly(inputs.shape[1], inputs.shape[1] if most is None else most))
         labels = targets[0].argmax(dim=1)[chosen].cpu().numpy()
-        return Part(inputs[:, chosen].double(), labels, targets.shape[2])
+        return Part(inputs[:, chosen].double(), labels, targets.shape[2], inputs.shape[1])
 
 
 def parts_of(system: System, settings: Settings) -> dict[str, Part]:
