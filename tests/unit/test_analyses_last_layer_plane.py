@@ -172,6 +172,12 @@ def test_one_state_that_is_not_finite_is_left_out() -> None:
 def test_figures_of_two_conditions(found: xr.Dataset) -> None:
     figures = plot(None, {"bn": found, "other": found}, Settings())
     assert [figure.name for figure in figures] == ["plane-1", "plane-2"]
+    single = plot(None, {"bn": found, "other": found}, Settings(drawn={"conditions": ["o*"]}))
+    assert [(figure.name, figure.title) for figure in single] == [
+        ("plane", "Plane of the last layer (other)")
+    ]
+    with pytest.raises(OrreryError, match="'x' fits no condition of the analysis; write one of bn, other"):
+        plot(None, {"bn": found, "other": found}, Settings(drawn={"conditions": ["x"]}))
     assert len(figures[0].figure.axes) == 6
     data = figures[0].data
     assert len(data) == 3 * 2 * (80 + 60)

@@ -51,6 +51,7 @@ def scatter_classes(
             s=size,
             marker=marker,
             linewidths=0.0 if filled else 0.5,
+            rasterized=True,
             alpha=alpha if isinstance(alpha, float) else alpha[own],
             **look,
         )

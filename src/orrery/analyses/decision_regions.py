@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
+from orrery.config.closed import Closed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +26,24 @@ SCOPE = "block"
 USES_SYSTEM = True
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Drawn(Closed):
+    """Noisy inputs that are shown in principal components, of the first seed."""
+
+    classes: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0, 1, 2), min_length=1, description="classes around whose samples they lie, from 0"
+    )
+    points: int = Field(
+        60,
+        ge=1,
+        description="inputs of each amplitude around a sample, those that are classified wrong included",
+    )
+    amplitudes: int = Field(
+        5,
+        ge=1,
+        description="amplitudes, equally spaced up to the largest one at which half of the rays are still right",
+    )
 
 
 class Settings(AnalysisSettings):
@@ -47,11 +66,7 @@ class Settings(AnalysisSettings):
     line_points: int = Field(
         19, ge=1, description="points on a line at which the decision is looked at, its ends not counted"
     )
-    drawn: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (0, 1, 2),
-        min_length=1,
-        description="numbers of the classes whose samples are shown in principal components, from 0",
-    )
+    drawn: Drawn = Field(Drawn(), description="what is shown in principal components")
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -87,9 +102,10 @@ def analyse(source: Trajectory, settings: Settings, context: Context) -> xr.Data
         stays in the region of the class at all points looked at, and ``joined(seed, class)``, share of these pairs that
         a chain of such lines joins; NaN without a pair.
 
-        Of the first seed, in the leading principal components of all right points around samples of the classes drawn:
-        ``point(kept, component)``, ``point_sample(kept)``, ``point_class(kept)``, ``point_amplitude(kept)``, 0 for the
-        samples themselves, and ``variance_share(component)``. States that are not finite give NaN.
+        Of the first seed, noisy inputs around samples of the classes drawn that are given the class of their sample, in
+        the three leading principal components of them all: ``point(kept, component)``, ``point_sample(kept)``,
+        ``point_class(kept)``, ``point_amplitude(kept)``, 0 for the samples themselves, and
+        ``variance_share(component)``. States that are not finite give NaN.
 
     Raises:
         OrreryError: weights were not recorded, no network, no classes.
@@ -113,7 +129,7 @@ def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Setti
 
 
 def plot(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Right points in principal components, mixing along rays, and connected pairs of each class.
+    """Right points in principal components; mixing along rays and connected pairs of each class.
 
     Args:
         comparison: there is none.

@@ -1,4 +1,4 @@
-"""Figures of decision regions: right points around samples, mixing along rays, connected pairs of each class."""
+"""Figures of decision regions: right points around samples; mixing along rays and connected pairs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from orrery.figures.grids import panel_grid
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """Two-dimensional views of three components; a space drawn in perspective could not be read off."""
+CURVES = {
+    "changes": "changes of the decision up to s",
+    "entropy": "entropy of the classes reached at s (bit)",
+}
+PAIRS_OF = {"connected": "by a straight line", "joined": "by a chain of lines"}
 MOST = 4
 """Conditions whose points are drawn."""
 
@@ -29,7 +35,7 @@ def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
         _points(name, source, "" if len(shown) == 1 else f"-{place + 1}")
         for place, (name, source) in enumerate(shown)
     ]
-    return [*points, _mixing(sources), _lines(sources)]
+    return [*points, _regions(sources)]
 
 
 def _points(name: str, source: xr.Dataset, suffix: str) -> Figure:
@@ -38,8 +44,7 @@ def _points(name: str, source: xr.Dataset, suffix: str) -> Figure:
     figure, axes = panel_grid(len(PAIRS), 60, horizontal="", vertical="")
     classes = sorted(set(labels.tolist()))
     largest = max(float(at.max(initial=0)), 1e-300)
-    # The fainter, the farther: on the scale of the amplitudes, of which the largest is all that has to be seen.
-    alpha = np.clip(0.75 - 0.55 * at / largest, 0.2, 0.75)
+    alpha = 0.8 - 0.6 * at / largest
     tips = at == 0
     for ax, (across, up) in zip(axes, PAIRS, strict=True):
         both = scores[:, [across, up]]
@@ -73,90 +78,74 @@ def _points(name: str, source: xr.Dataset, suffix: str) -> Figure:
     return Figure(f"points{suffix}", f"Right points around samples ({name})", caption, figure, table)
 
 
-def _mixing(sources: Mapping[str, xr.Dataset]) -> Figure:
-    names = {
-        "right": "share of rays in the\nclass of their sample",
-        "changes": "changes of the decision\nup to s",
-        "entropy": "entropy of the classes\nreached at s (bit)",
-    }
+def _regions(sources: Mapping[str, xr.Dataset]) -> Figure:
     figure = style.figure("double", 62)
-    axes = figure.subplots(1, len(names))
+    axes = figure.subplots(1, 3)
     tables = []
     for number, (name, source) in enumerate(sources.items()):
         look, at = style.mark(number), source["amplitude"].values[1:]
-        for ax, kind in zip(axes, names, strict=True):
+        for ax, kind in zip(axes, CURVES, strict=False):
             values = source[kind].values[:, 1:]
             values = values[np.isfinite(values).all(axis=1)]
-            if not len(values):
-                continue
-            ax.fill_between(
-                at, values.min(axis=0), values.max(axis=0), color=look.colour, alpha=0.2, linewidth=0
-            )
-            ax.plot(at, values.mean(axis=0), color=look.colour, linestyle=look.dashes, label=name)
-            tables += [
-                pd.DataFrame({"condition": name, "quantity": kind, "amplitude": at, "value": one})
-                for one in values
-            ]
-    for ax, (kind, words) in zip(axes, names.items(), strict=True):
+            if len(values):
+                low, high = values.min(axis=0), values.max(axis=0)
+                ax.fill_between(at, low, high, color=look.colour, alpha=0.2, linewidth=0)
+                ax.plot(at, values.mean(axis=0), color=look.colour, linestyle=look.dashes, label=name)
+            tables += [_table(name, kind, at, one) for one in values]
+        tables += _pairs(axes[2], name, source, number, len(sources))
+    for ax, words in zip(axes, CURVES.values(), strict=False):
         ax.set(xscale="log", xlabel="amplitude s (units of the inputs)", ylabel=words)
-        ax.set_ylim(0, 1.02) if kind == "right" else ax.set_ylim(bottom=0)
+        ax.set_ylim(bottom=0)
+    axes[2].set(ylim=(0, 1.04), xlabel="class", ylabel="share of pairs connected")
+    axes[2].legend(loc="lower left", fontsize=style.text_size(6))
     if len(sources) > 1:
-        axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    first = next(iter(sources.values()))
+        axes[0].legend(loc="upper left", fontsize=style.text_size(6))
+    first = next(iter(sources.values())).attrs
     caption = (
-        f"Along {first.attrs['rays']} rays x + s xi from each sample that is classified right, xi normal with "
-        "deviation 1 per component: how many rays are still in the class of their sample, how often the decision has "
-        "changed on the way, and the entropy of the classes that the rays of a sample have reached. Lines: means over "
-        "seeds; bands: least and largest of them. Changes between two neighbouring amplitudes are not seen."
+        f"Left and middle: along {first['rays']} rays x + s xi from each sample that is classified right, xi normal "
+        "with deviation 1 per component, how often the decision has changed on the way, and the entropy of the classes "
+        "that the rays of a sample have reached. Lines: means over seeds; bands: least and largest of them; changes "
+        "between two neighbouring amplitudes are not seen. Right: of the pairs of training samples of one class, both "
+        f"classified right, up to {first['pairs']} for each class, the share whose straight line stays in the region "
+        f"of the class at {first['points']} points between them (filled, mean over seeds; bars: least and largest), "
+        "and the share joined by a chain of such lines (open). Other paths may join more, so both bound connectedness "
+        "from below."
     )
-    return Figure("mixing", "Decisions along rays", caption, figure, _all(tables))
+    data = pd.concat(tables, ignore_index=True)
+    return Figure("regions", "Mixing along rays and connected pairs", caption, figure, data)
 
 
-def _lines(sources: Mapping[str, xr.Dataset]) -> Figure:
-    names = {"connected": "by a straight line", "joined": "by a chain of lines"}
-    figure, axes = panel_grid(len(sources), 56, horizontal="class", vertical="share of pairs", sharey=True)
-    tables = []
-    for ax, (name, source) in zip(axes, sources.items(), strict=True):
-        for number, (kind, words) in enumerate(names.items()):
-            look, values = style.mark(number), source[kind].values
-            classes = np.arange(values.shape[1])
-            for column in classes:
-                own = values[np.isfinite(values[:, column]), column]
-                ax.plot(
-                    np.full(len(own), column) + 0.15 * (2 * number - 1),
-                    own,
-                    linestyle="none",
-                    marker=".",
-                    markersize=2,
-                    color=look.colour,
-                    alpha=0.5,
-                )
-                ax.plot(
-                    column + 0.15 * (2 * number - 1),
-                    own.mean() if len(own) else np.nan,
-                    linestyle="none",
-                    marker=look.marker,
-                    markersize=3.5,
-                    color=look.colour,
-                    label=words if column == 0 else None,
-                )
-            tables += [
-                pd.DataFrame({"condition": name, "joined": words, "class": classes, "share": one})
-                for one in values
-            ]
-        ax.set_ylim(0, 1.04)
+def _pairs(ax: Axes, name: str, source: xr.Dataset, number: int, among: int) -> list[pd.DataFrame]:
+    """Shares of connected pairs of each class, one condition beside the other."""
+    look, tables = style.mark(number), []
+    for kind, words in PAIRS_OF.items():
+        values = source[kind].values
+        values = values[np.isfinite(values).any(axis=1)]
+        if not len(values):
+            continue
+        known = np.isfinite(values)
+        low = np.where(known, values, np.inf).min(axis=0)
+        high = np.where(known, values, -np.inf).max(axis=0)
+        mean = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        classes = np.arange(values.shape[1])
+        has = known.any(axis=0)
+        at = classes + 0.5 * ((number + 0.5) / among - 0.5) + (0.12 if kind == "joined" else -0.12) / among
+        ax.vlines(at[has], low[has], high[has], color=look.colour, linewidth=style.line(0.8))
+        ax.plot(
+            at[has],
+            mean[has],
+            linestyle="none",
+            marker=look.marker,
+            markersize=3,
+            markeredgewidth=0.7,
+            markerfacecolor=look.colour if kind == "connected" else "none",
+            markeredgecolor=look.colour,
+            label=words if number == 0 else None,
+        )
         ax.set_xticks(classes)
-        ax.set_title(name)
-    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    first = next(iter(sources.values()))
-    caption = (
-        "Pairs of training samples of one class, both classified right, up to "
-        f"{first.attrs['pairs']} for each class: the share whose straight line stays in the region of the class, at "
-        f"{first.attrs['points']} points between them, and the share joined by a chain of such lines. Large marks: "
-        "means over seeds; small ones: seeds. Other paths may join more, so both bound connectedness from below."
-    )
-    return Figure("lines", "Pairs of samples connected within their class", caption, figure, _all(tables))
+        tables += [_table(name, kind, classes, one) for one in values]
+    return tables
 
 
-def _all(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"condition": []})
+def _table(name: str, quantity: str, at: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"condition": name, "quantity": quantity, "at": at, "value": values})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orrery.analyses.over_seeds import mean_number
+from orrery.numerics.decision_regions import last_above
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +55,7 @@ def _of_condition(name: str, source: xr.Dataset) -> Iterator[Number]:
     )
     yield mean_number(
         f"half-right[{name}]",
-        _half(source["right"].values, source["amplitude"].values),
+        last_above(source["right"].values, source["amplitude"].values, 0.5),
         f"largest amplitude up to which at least half are still classified right, {rays}",
     )
     for kind, words in OF_PAIRS.items():
@@ -73,11 +74,3 @@ def _over_classes(shares: Float[np.ndarray, "seed class"]) -> Float[np.ndarray, 
     count = known.sum(axis=1)
     total = np.where(known, shares, 0).sum(axis=1)
     return np.divide(total, count, out=np.full(len(shares), np.nan), where=count > 0)
-
-
-def _half(
-    right: Float[np.ndarray, "seed amplitude"], at: Float[np.ndarray, " amplitude"]
-) -> Float[np.ndarray, " seed"]:
-    """The last amplitude before the share first falls below 1/2; NaN where nothing is known."""
-    last = (np.cumsum(~(right >= 0.5), axis=1) == 0).sum(axis=1) - 1
-    return np.where(np.isfinite(right).all(axis=1), at[np.maximum(last, 0)], np.nan)

@@ -33,6 +33,14 @@ def directions(sample: int, rays: int, features: int) -> Float[torch.Tensor, "ra
     return torch.from_numpy(generator.standard_normal((rays, features)))
 
 
+def noise_around(
+    sample: int, amplitudes: int, points: int, features: int
+) -> Float[torch.Tensor, "amplitude point feature"]:
+    """Standard normal noise for inputs around a sample: other draws at every amplitude."""
+    generator = Streams().generator("probe", 0, "points around a sample", sample)
+    return torch.from_numpy(generator.standard_normal((amplitudes, points, features)))
+
+
 def decided_along_rays(
     networks: Networks,
     state: State,
@@ -46,7 +54,7 @@ def decided_along_rays(
     for sample in samples.tolist():
         away = directions(sample, rays, inputs.shape[1])
         points = inputs[sample] + at[None, :, None] * away[:, None]
-        found.append(_decided(networks, state, points.flatten(0, 1)).reshape(-1, rays, len(at)))
+        found.append(decided(networks, state, points.flatten(0, 1)).reshape(-1, rays, len(at)))
     return np.stack(found, axis=1)
 
 
@@ -61,11 +69,11 @@ def decided_on_lines(
         some = torch.from_numpy(pairs[first : first + together])
         start, end = networks.inputs[some[:, 0], None], networks.inputs[some[:, 1], None]
         line = (1 - at) * start + at * end
-        found.append(_decided(networks, state, line.flatten(0, 1)).reshape(-1, len(some), len(at)))
+        found.append(decided(networks, state, line.flatten(0, 1)).reshape(-1, len(some), len(at)))
     return np.concatenate(found, axis=1)
 
 
-def _decided(
+def decided(
     networks: Networks, state: State, inputs: Float[torch.Tensor, "point feature"]
 ) -> Int[np.ndarray, "run point"]:
     """Decisions of all runs, a portion of the inputs at a time."""

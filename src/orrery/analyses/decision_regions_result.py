@@ -9,17 +9,16 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from orrery.analyses.decision_regions_points import points_around
 from orrery.analyses.decision_regions_probes import (
     decided_along_rays,
     decided_on_lines,
-    directions,
     first_of_each,
 )
-from orrery.analyses.network_states import Networks, networks_of
+from orrery.analyses.network_states import networks_of
 from orrery.config.errors import OrreryError
 from orrery.numerics.crossings import amplitudes
-from orrery.numerics.decision_regions import changes_along, entropies, joined_pairs, returning
-from orrery.numerics.leading_components import leading_components
+from orrery.numerics.decision_regions import changes_along, entropies, joined_pairs, last_above, returning
 from orrery.systems.decisions import labels_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from orrery.trajectory.trajectory import Trajectory
 
 METHOD = "decision-regions"
-COMPONENTS = 3
 
 
 def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Dataset:
@@ -40,20 +38,20 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     networks = networks_of(source, context, 1, METHOD)
     labels = labels_of(networks.targets, METHOD).numpy()
     classes = max(2, networks.targets.shape[1])
-    unknown = [number for number in settings.drawn if number >= classes]
+    unknown = [number for number in settings.drawn.classes if number >= classes]
     if unknown:
         raise OrreryError(
-            f"{METHOD}: drawn names class {unknown[0]}, and the dataset has {classes}, from 0 to {classes - 1}"
+            f"{METHOD}: drawn.classes names class {unknown[0]}, and the dataset has {classes}, from 0 to {classes - 1}"
         )
     _, state, finite = next(networks.portions(1))
     lost = ~finite[:, 0]
     starts = first_of_each(labels, classes, settings.per_class)
     grid = np.concatenate([[0.0], amplitudes(*settings.amplitudes, settings.count)])
-    decided = decided_along_rays(networks, state, starts, settings.rays, grid)
+    on_rays = decided_along_rays(networks, state, starts, settings.rays, grid)
     pairs, connected = _lines(labels, classes, settings)
     on_lines = decided_on_lines(networks, state, pairs, settings.line_points)
     measured = {
-        **_along_rays(decided, labels[starts], classes),
+        **_along_rays(on_rays, labels[starts], classes),
         **_between(on_lines, labels, pairs, classes),
     }
     dims = {"returning": (), "connected": ("class",), "joined": ("class",)}
@@ -64,9 +62,10 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
         )
         for name, values in measured.items()
     }
-    # Of a run that is not finite no point is right.
-    first = np.full_like(decided[0], -1) if lost[0] else decided[0]
-    shown = _points(networks, first, starts, labels, grid, settings)
+    half = 0.0 if lost[0] else float(last_above(measured["right"][:1], grid, 0.5)[0])
+    shown = points_around(
+        networks, state, starts[np.isin(labels[starts], settings.drawn.classes)], half, settings
+    )
     return xr.Dataset(
         {**variables, **shown},
         coords={"seed": list(networks.seeds), "amplitude": grid},
@@ -131,34 +130,3 @@ def _mean(values: Float[np.ndarray, "run item ..."], kept: np.ndarray) -> Float[
     total = weights.sum(axis=1)
     filled = (values * weights).sum(axis=1)
     return np.divide(filled, total, out=np.full(filled.shape, np.nan), where=total > 0)
-
-
-def _points(
-    networks: Networks,
-    decided: Int[np.ndarray, "sample ray amplitude"],
-    starts: Int[np.ndarray, " sample"],
-    labels: Int[np.ndarray, " sample"],
-    grid: Float[np.ndarray, " amplitude"],
-    settings: Settings,
-) -> dict[str, tuple]:
-    """Right points of the first run around the samples of the classes drawn, in their principal components."""
-    parts, columns = [], []
-    for row, sample in enumerate(starts.tolist()):
-        if labels[sample] not in settings.drawn:
-            continue
-        away = directions(sample, settings.rays, networks.inputs.shape[1]).numpy()
-        right = decided[row] == labels[sample]
-        right[1:, 0] = False  # the sample itself, once
-        ray, place = np.nonzero(right)
-        parts.append(networks.inputs[sample].numpy() + grid[place, None] * away[ray])
-        columns.append(np.stack([np.full(len(ray), sample), np.full(len(ray), labels[sample]), place]))
-    points = np.concatenate(parts) if parts else np.zeros((0, networks.inputs.shape[1]))
-    sample, label, place = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0), dtype=int)
-    scores, shares = leading_components(points, COMPONENTS)
-    return {
-        "point": (("kept", "component"), scores),
-        "point_sample": ("kept", sample),
-        "point_class": ("kept", label),
-        "point_amplitude": ("kept", grid[place]),
-        "variance_share": ("component", shares),
-    }

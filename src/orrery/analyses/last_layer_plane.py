@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from orrery.analyses.api import AnalysisSettings, Context, Figure, Number
+from orrery.config.closed import Closed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,6 +25,13 @@ SCOPE = "block"
 USES_SYSTEM = True
 
 Step = Annotated[int, Field(ge=0)]
+
+
+class Drawn(Closed):
+    """Positions that are drawn, of the first seed."""
+
+    samples: int = Field(150, ge=1, description="of each part, evenly spaced among those looked at")
+    conditions: tuple[str, ...] = Field(("*",), description="patterns of the conditions that have a figure")
 
 
 class Settings(AnalysisSettings):
@@ -39,7 +47,7 @@ class Settings(AnalysisSettings):
         2000, ge=2, description="training samples, evenly spaced over the training set; all for null"
     )
     test_samples: int | None = Field(2000, ge=2, description="test samples, likewise")
-    drawn: int = Field(150, ge=1, description="samples of each part that are drawn, of the first seed")
+    drawn: Drawn = Field(Drawn(), description="what is drawn, of the first seed")
 
     def misfits(self, condition: Any) -> Iterator[tuple[str, str]]:
         """What does not fit a condition, known before anything is trained: key and message."""
@@ -105,13 +113,16 @@ def numbers(comparison: None, sources: Mapping[str, xr.Dataset], settings: Setti
 
 
 def plot(comparison: None, sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Training and test samples in the plane, a figure for each condition, a column for each moment.
+    """Training and test samples in the plane, a figure for each condition drawn, a column for each moment.
 
     Args:
         comparison: there is none.
         sources: by condition, from :func:`analyse`.
         settings: of the analysis.
+
+    Raises:
+        OrreryError: a pattern of the conditions drawn fits none.
     """
     from orrery.analyses.last_layer_plane_figures import draw
 
-    return draw(sources)
+    return draw(sources, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,21 +11,40 @@ import pandas as pd
 
 from orrery.analyses.api import Figure
 from orrery.analyses.class_marks import class_handles, part_handle, scatter_classes
+from orrery.config.errors import OrreryError
 from orrery.figures import style
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
+    from orrery.analyses.last_layer_plane import Settings
+
 ROWS = {"batch": "statistics of the samples", "running": "running statistics"}
 PARTS = {"train": "training samples", "test": "test samples"}
 
 
-def draw(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
-    """A figure for each condition, of ``train_position(moment, statistic, train_sample, axis)`` and so on."""
+def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
+    """A figure for each condition drawn, of ``train_position(moment, statistic, train_sample, axis)`` and so on.
+
+    Args:
+        sources: by condition.
+        settings: which of them are drawn.
+
+    Raises:
+        OrreryError: a pattern fits no condition.
+    """
+    patterns = settings.drawn.conditions
+    for pattern in patterns:
+        if not any(name == pattern or fnmatchcase(name, pattern) for name in sources):
+            raise OrreryError(
+                f"last-layer-plane: drawn.conditions: '{pattern}' fits no condition of the analysis; write one of "
+                f"{', '.join(sources)}"
+            )
+    chosen = [name for name in sources if any(name == one or fnmatchcase(name, one) for one in patterns)]
     return [
-        _of_condition(name, source, "" if len(sources) == 1 else f"-{place + 1}")
-        for place, (name, source) in enumerate(sources.items())
+        _of_condition(name, sources[name], "" if len(chosen) == 1 else f"-{place + 1}")
+        for place, name in enumerate(chosen)
     ]
 
 
@@ -80,6 +100,7 @@ def _means(ax: Axes, means: np.ndarray, classes: list[int]) -> None:
     """The number of each class at its mean."""
     for number in classes:
         if np.isfinite(means[number]).all():
+            # Layout need not measure what lies inside the axes.
             ax.text(
                 float(means[number, 0]),
                 float(means[number, 1]),
@@ -88,14 +109,7 @@ def _means(ax: Axes, means: np.ndarray, classes: list[int]) -> None:
                 va="center",
                 fontsize=style.text_size(7),
                 fontweight="bold",
-                color=style.INK,
-                bbox={
-                    "boxstyle": "circle,pad=0.12",
-                    "facecolor": style.SURFACE,
-                    "edgecolor": "none",
-                    "alpha": 0.7,
-                },
-            )
+            ).set_in_layout(False)
 
 
 def _table(step: int, statistic: str, part: str, points: np.ndarray, labels: np.ndarray) -> pd.DataFrame:

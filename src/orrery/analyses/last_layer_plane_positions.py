@@ -77,7 +77,7 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
         positions, right = _positions(networks, state, layer, plane, parts, statistics)
         measured = {"share": plane.share, "accuracy": right, **_measures(positions, parts, classes)}
         found.append({name: by_moment(values, finite) for name, values in measured.items()})
-        first.append(_of_first_seed(positions, parts, classes, finite.shape[1], settings.drawn))
+        first.append(_of_first_seed(positions, parts, classes, finite.shape[1], settings.drawn.samples))
     variables = {
         name: (("seed", "moment", *dims), np.concatenate([one[name] for one in found], axis=1))
         for name, dims in DIMENSIONS.items()
@@ -88,7 +88,7 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     for name, part in parts.items():
         of = f"{name}_sample"
         drawn[f"{name}_position"] = (("moment", "statistic", of, "axis"), shown[f"{name}_position"])
-        drawn[f"{name}_class"] = (of, part.labels[evenly(len(part.labels), settings.drawn)])
+        drawn[f"{name}_class"] = (of, part.labels[evenly(len(part.labels), settings.drawn.samples)])
     return xr.Dataset(
         {**variables, **drawn, "moment_step": ("moment", networks.steps)},
         coords={"seed": list(networks.seeds)},

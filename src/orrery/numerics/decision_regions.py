@@ -41,6 +41,17 @@ def entropies(
     return -(shares * logarithms).sum(axis=0)
 
 
+def last_above(
+    shares: Float[np.ndarray, "run amplitude"], at: Float[np.ndarray, " amplitude"], threshold: float
+) -> Float[np.ndarray, " run"]:
+    """The last amplitude before a share first falls below a threshold, the first one where it is below from the start.
+
+    NaN where a share is not known.
+    """
+    last = (np.cumsum(~(shares >= threshold), axis=1) == 0).sum(axis=1) - 1
+    return np.where(np.isfinite(shares).all(axis=1), at[np.maximum(last, 0)], np.nan)
+
+
 def joined_pairs(
     pairs: Int[np.ndarray, "pair 2"], connected: Bool[np.ndarray, " pair"], count: int
 ) -> Bool[np.ndarray, " pair"]:
