@@ -65,6 +65,7 @@ def _of_condition(name: str, source: xr.Dataset, suffix: str) -> Figure:
                 scatter_classes(ax, points, labels, filled=part == "train")
                 tables.append(_table(step, statistic, PARTS[part], points, labels))
             _means(ax, source["mean_position"].values[column], classes)
+            ax.locator_params(nbins=5)
             if row == 0:
                 held = float(source["share"].values[0, column])
                 ax.set_title(f"step {step}: {held:.0%} of the weights")
