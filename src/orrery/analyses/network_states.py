@@ -67,13 +67,15 @@ class Networks:
             yield chosen, tensors_of(values.reshape(-1, values.shape[2]), self._components), finite
 
 
-def networks_of(source: Trajectory, context: Context, moments: int, analysis: str) -> Networks:
+def networks_of(
+    source: Trajectory, context: Context, moments: int | Int[np.ndarray, " moment"], analysis: str
+) -> Networks:
     """Open what an analysis of functions of the network reads.
 
     Args:
         source: with the recorded states.
         context: builds the system.
-        moments: as many of the recorded steps at most, see :func:`spread`.
+        moments: as many of the recorded steps at most, see :func:`spread`; or the places of the steps themselves.
         analysis: for messages.
 
     Raises:
@@ -86,7 +88,7 @@ def networks_of(source: Trajectory, context: Context, moments: int, analysis: st
             f"{analysis}: this system is no network with a training set; leave its conditions out of 'conditions'"
         )
     wanted = read_by_gradients(source, system.components, analysis, "the network needs all its weights")
-    places = spread(np.asarray(source.steps), moments)
+    places = spread(np.asarray(source.steps), moments) if isinstance(moments, int) else moments
     whole = system.whole()
     states = states_of_originals(source, wanted).isel(step=places)
     return Networks(
