@@ -17,9 +17,9 @@ def compare(payload: Mapping[str, Any], out: Path) -> None:
     from orrery.analyses.results import write_result
 
     module, settings = settings_of(payload)
-    sources = open_sources(payload)
     comparison = None
     with payload["computing"](here=True):
+        sources = open_sources(payload)
         if hasattr(module, "compare"):
             comparison = module.compare(sources, settings)
             write_result(comparison, out)

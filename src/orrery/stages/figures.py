@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orrery.config.errors import OrreryError
 from orrery.provenance.manifest import store_of
-from orrery.stages.sources import open_sources, settings_of
+from orrery.stages.sources import READ_WHOLE, open_sources, settings_of
 
 if TYPE_CHECKING:
     from orrery.figures.style import Drawn
@@ -25,7 +25,8 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
     module, settings = settings_of(payload)
     manifests = payload["inputs"].get("comparison", [])
     store = store_of(Path(manifests[0])) if manifests else None
-    comparison = open_result(store) if store is not None and (store / "result.zarr").is_dir() else None
+    compared = store is not None and (store / "result.zarr").is_dir()
+    comparison = open_result(store, whole=READ_WHOLE) if store is not None and compared else None
     captions = []
     with payload["computing"](here=True), drawing(Look.of(payload["settings"]["figures"])):
         drawn = module.plot(comparison, open_sources(payload), settings)

@@ -55,12 +55,13 @@ def open_results(manifests: Iterable[str], condition: str) -> xr.Dataset:
     from orrery.analyses.results import open_result
 
     found = []
+    manifests = list(manifests)
     for manifest in manifests:
         store = store_of(Path(manifest))
         gathered = store / condition
-        found.append(open_result(gathered if gathered.is_dir() else store))
-    whole = found[0] if len(found) == 1 else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
-    return whole.load() if whole.nbytes <= READ_WHOLE else whole
+        place = gathered if gathered.is_dir() else store
+        found.append(open_result(place, whole=READ_WHOLE // len(manifests)))
+    return found[0] if len(found) == 1 else xr.concat(found, dim="seed", join="exact", data_vars="minimal")
 
 
 def open_sources(payload: Mapping[str, Any]) -> dict[str, Any]:
