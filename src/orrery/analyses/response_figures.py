@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NORMS = ("raw", "out", "pre")
 SHOWN = 7
 """Moments whose profiles are drawn."""
+SAMPLES = "training sample"
+"""What places are called that have no position on an axis."""
 DRAWN = ("error", "raw", "output-kernel", "kernel")
 
 
@@ -125,9 +127,16 @@ def _positions(source: xr.Dataset) -> tuple[np.ndarray, np.ndarray, str]:
     """Order and position of the places, and what they are."""
     at = source["place_at"].values
     if not np.isfinite(at).all():
-        return np.arange(len(at)), np.arange(len(at), dtype=float), "training sample"
+        return np.arange(len(at)), np.arange(len(at), dtype=float), SAMPLES
     order = np.argsort(at, kind="stable")
     return order, at[order], "x"
+
+
+def _label_places(ax: Axes, label: str) -> None:
+    ax.set_xlabel(label)
+    if label == SAMPLES:
+        # There is none between two of them.
+        ax.locator_params(axis="x", integer=True)
 
 
 def _profiles(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
@@ -170,7 +179,8 @@ def _profiles(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
                     )
                 )
             ax.axhline(0, color=style.GRID, linewidth=style.line(0.5), zorder=0)
-            ax.set(xlabel=label, ylabel=f"R_{key}(x, x0) / R_{key}(x0, x0)")
+            ax.set_ylabel(f"R_{key}(x, x0) / R_{key}(x0, x0)")
+            _label_places(ax, label)
             ax.set_title(name if len(sources) > 1 and key == keys[0] else "")
         bar = figure.colorbar(ScalarMappable(norm, style.SEQUENTIAL), ax=row[-1], pad=0.02, aspect=20)
         bar.set_label("step")
@@ -237,7 +247,8 @@ def _kernels(sources: Mapping[str, xr.Dataset]) -> Figure:
                 )
             if word == "K_f":
                 ax.set_yscale("log")
-            ax.set(xlabel=label, ylabel=f"{word}(x, x0)")
+            ax.set_ylabel(f"{word}(x, x0)")
+            _label_places(ax, label)
             ax.set_title(name if word == "K_u" else "")
         row[0].legend(loc="upper left", bbox_to_anchor=(0, -0.24), ncols=3)
     caption = (
