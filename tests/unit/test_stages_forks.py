@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -20,7 +21,7 @@ import sys
 from orrery.stages import fork_server
 
 fork_server.PACKAGES = ("colorsys", "no_such_package")
-fork_server.serve(sys.argv[1])
+fork_server.serve(int(sys.argv[1]))
 """
 CLIENT = [sys.executable, "-I", "-S", fork_client.__file__]
 
@@ -39,11 +40,17 @@ def gone(process: int) -> bool:
         return True
 
 
+def serving(listener: socket.socket) -> subprocess.Popen[bytes]:
+    """A server that is given the socket."""
+    with listener:
+        command = [sys.executable, "-c", SERVER, str(listener.fileno())]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(listener.fileno(),))
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     place = tmp_path / "forks"
-    process = subprocess.Popen([sys.executable, "-c", SERVER, place], stdin=subprocess.PIPE)
-    until(place.exists)
+    process = serving(forks.listening(place))
     yield process, place
     assert process.stdin is not None
     process.stdin.close()
@@ -138,11 +145,36 @@ def test_a_fork_ends_with_the_one_that_asked(
     until(lambda: gone(job))
 
 
+def test_who_asks_before_there_are_forks_waits_for_one(tmp_path: Path) -> None:
+    place = tmp_path / "forks"
+    listener = forks.listening(place)
+    asking = ask(place, script_of(tmp_path, "import sys; print('colorsys' in sys.modules)"))
+    time.sleep(0.3)
+    assert asking.poll() is None
+    process = serving(listener)
+    assert asking.communicate(timeout=20)[0] == "True\n"
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_where_forks_end_before_they_answer_the_script_runs_here(tmp_path: Path, connected: bool) -> None:
+    place = tmp_path / "forks"
+    listener = forks.listening(place)
+    if not connected:
+        listener.close()
+    asking = ask(place, script_of(tmp_path, "import os; print(os.getpid())"))
+    if connected:
+        time.sleep(0.3)
+        listener.close()
+    assert int(asking.communicate(timeout=20)[0]) == asking.pid
+    assert asking.returncode == 0
+
+
 def test_forks_and_the_socket_end_with_the_server(tmp_path: Path) -> None:
     place = tmp_path / "forks"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orrery.stages.fork_server", place], stdin=subprocess.PIPE
-    )
+    process = forks.start_server(place)
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(timeout=60) == 0

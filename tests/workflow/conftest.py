@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from orrery.stages.forks import VARIABLE
+from orrery.stages.forks import VARIABLE, start_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STUDY = Path(__file__).resolve().parent / "study"
@@ -90,20 +89,14 @@ def job_python() -> str:
 @cache
 def fork_server() -> subprocess.Popen[bytes]:
     """The process that the jobs of users are forks of, and ``asking_for_forks`` the way to it."""
-    place = Path(tempfile.mkdtemp(prefix="orrery-forks-")) / "forks"
-    command = [sys.executable, "-m", "orrery.stages.fork_server", str(place)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    while not place.exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    return process
+    return start_server(Path(tempfile.mkdtemp(prefix="orrery-forks-")) / "forks")
 
 
 def asking_for_forks() -> str:
     """What the environment variable of jobs says where they shall be forks, whatever their number."""
     arguments = fork_server().args
     assert isinstance(arguments, list)
-    return str(arguments[-1])
+    return str(arguments[-2])
 
 
 def forked(arguments: list[str], folder: Path, environment: dict[str, str], python: str = "") -> Outcome:

@@ -14,6 +14,11 @@ import sys
 VARIABLE = "ORRERY_FORKS"
 """Environment variable of the jobs of a run: path of the socket."""
 
+READY = b"ready"
+"""What a fork says before it is told what to run."""
+PATIENCE = 60.0
+"""Seconds after which a script runs here, whoever may still be importing."""
+
 _LARGEST = 1 << 17
 
 
@@ -39,6 +44,13 @@ def run_elsewhere(arguments: list[str]) -> int | None:
         from orrery.provenance.parent import die_with_parent
 
         die_with_parent()
+        connection.settimeout(PATIENCE)
+        try:
+            if connection.recv(16) != READY:
+                return None
+        except OSError:
+            return None  # it ended before it could fork
+        connection.settimeout(None)
         socket.send_fds(connection, [request], [0, 1, 2])
         # An empty answer: the fork was killed, and with it went what it would have written.
         return int(connection.recv(16) or 1)

@@ -1,4 +1,4 @@
-"""The process that is forked: ``python -m orrery.stages.fork_server SOCKET``, until its input is closed.
+"""The process that is forked: ``python -m orrery.stages.fork_server SOCKET DESCRIPTOR``, until its input is closed.
 
 It imports the packages of others and nothing of Orrery's but this file, uses none of them and starts no thread: a
 fork of a process that has opened an array may hang. See ``orrery.stages.forks``.
@@ -16,9 +16,11 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from orrery.provenance.parent import die_with_parent
 from orrery.stages.blas import ask_for_one_thread
+from orrery.stages.fork_client import READY
 
 PACKAGES = (
     "torch",
@@ -42,11 +44,11 @@ PACKAGES = (
 _LARGEST = 1 << 18
 
 
-def serve(place: str) -> None:
+def serve(descriptor: int) -> None:
     """Run scripts in forks of this process until its input is closed.
 
     Args:
-        place: path of the socket; it appears when the packages are imported, and is removed in the end.
+        descriptor: of a socket that listens already: who asks while the packages are imported waits.
     """
     ask_for_one_thread()
     installed = [path for path in sys.path[1:] if path not in _paths_of(dict(os.environ))]
@@ -56,11 +58,7 @@ def serve(place: str) -> None:
     if len(os.listdir("/proc/self/task")) > 1:
         return  # a fork would have the locks of the other threads and not the threads
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        # Under another name until it listens, so that nobody finds a socket that does not answer.
-        listener.bind(f"{place}.soon")
-        listener.listen(128)
-        os.rename(f"{place}.soon", place)
+    with socket.socket(fileno=descriptor) as listener:
         while True:
             ready, _, _ = select.select([sys.stdin, listener], [], [])
             if sys.stdin in ready:
@@ -69,13 +67,14 @@ def serve(place: str) -> None:
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    _end(lambda: _watch(connection, installed))  # noqa: B023
+                    _end(partial(_watch, connection, installed))
 
 
 def _watch(connection: socket.socket, installed: list[str]) -> None:
     """Fork for one script, and end with it, with the process that asked for it, or with the server."""
     die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection.send(READY)
     content, descriptors, _, _ = socket.recv_fds(connection, _LARGEST, 3)
     if len(descriptors) < 3:
         return
@@ -88,7 +87,7 @@ def _watch(connection: socket.socket, installed: list[str]) -> None:
         connection.close()
         _begin(folder, environment, paths, descriptors)
         sys.argv[:] = arguments
-        _end(lambda: _run(arguments[0]))
+        _end(partial(_run, arguments[0]))
     for descriptor in descriptors:
         os.close(descriptor)
     ended = os.pidfd_open(job)
@@ -146,10 +145,8 @@ def _end(call: Callable[[], object]) -> None:
 
 if __name__ == "__main__":
     try:
-        serve(sys.argv[1])
+        serve(int(sys.argv[2]))
     finally:
-        for name in (sys.argv[1], f"{sys.argv[1]}.soon"):
-            with suppress(OSError):
-                os.unlink(name)
         with suppress(OSError):
+            os.unlink(sys.argv[1])
             os.rmdir(os.path.dirname(sys.argv[1]))

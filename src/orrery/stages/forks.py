@@ -4,14 +4,16 @@ A small job computes for a tenth of a second and imports for three. Where a run 
 ``serve_forks`` starts one process that imports the packages of others (``orrery.stages.fork_server``), and
 ``shell_prefix`` has Snakemake's shell ask it for a fork (``orrery.stages.fork_client``) where it would start Python
 with a script. The modules of Orrery and of the user are imported by each job, so each has the code as it lies on disk.
-Where nothing answers (the packages are not imported yet, the job runs on another machine or in an environment of its
-own), the script runs as ever: which of the two it was changes no result.
+The first jobs wait until the packages are imported, which takes them no longer than to import them beside it. Where
+nothing answers (the job runs on another machine or in an environment of its own), the script runs as ever: which of the
+two it was changes no result.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -36,17 +38,48 @@ def serve_forks(jobs: int) -> None:
         return
     try:
         place = Path(tempfile.mkdtemp(prefix="orrery-")) / "forks"
+        _kept.append(start_server(place))
     except OSError:
         return  # no room for a socket: every job imports by itself
-    command = [sys.executable, "-m", "orrery.stages.fork_server", str(place)]
-    # A session of its own: what is typed at the terminal is for the jobs that ask, with which their forks end.
-    nowhere = subprocess.DEVNULL
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True
-    )
-    # It ends when this end of its input is closed.
-    _kept.append(process)
     os.environ[VARIABLE] = str(place)
+
+
+def listening(place: Path) -> socket.socket:
+    """A socket at that path whose callers wait until the process that has it, or is given it, answers.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        listener.bind(str(place))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def start_server(place: Path) -> subprocess.Popen[bytes]:
+    """Start the process that is forked; it ends when its input is closed.
+
+    Args:
+        place: path of the socket, in a folder of its own, which goes with it.
+
+    Raises:
+        OSError: there is no room for the socket.
+    """
+    with listening(place) as listener:
+        nowhere, own = subprocess.DEVNULL, listener.fileno()
+        # A session of its own: what is typed at the terminal is for the jobs that ask, with which their forks end.
+        return subprocess.Popen(
+            [sys.executable, "-m", "orrery.stages.fork_server", str(place), str(own)],
+            stdin=subprocess.PIPE,
+            stdout=nowhere,
+            stderr=nowhere,
+            start_new_session=True,
+            pass_fds=(own,),
+        )
 
 
 def shell_prefix(shell: str | None) -> str | None:
