@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from orrery.analyses.feature_space_curves import by_moment
-from orrery.analyses.last_layer_plane_samples import METHOD, Part, chosen_moments, last_layer
+from orrery.analyses.last_layer_plane_samples import METHOD, chosen_moments, last_layer, part_of
 from orrery.analyses.network_states import Networks, networks_of
 from orrery.analyses.runs import evenly
 from orrery.numerics.class_positions import class_means, nearest_mean_accuracy, offset, shift
@@ -19,6 +19,7 @@ from orrery.systems.answers import answered
 
 if TYPE_CHECKING:
     from orrery.analyses.api import Context
+    from orrery.analyses.labelled_samples import LabelledSamples
     from orrery.analyses.last_layer_plane import Settings
     from orrery.systems.system import State
     from orrery.trajectory.trajectory import Trajectory
@@ -43,9 +44,9 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     networks = networks_of(source, context, chosen_moments(source.steps, settings.moments), METHOD)
     system, layer = networks.system, last_layer(networks)
     assert system.whole is not None
-    parts = {"train": Part.of(system.whole(), settings.samples)}
+    parts = {"train": part_of(system.whole(), settings.samples)}
     if system.test is not None:
-        parts["test"] = Part.of(system.test(), settings.test_samples)
+        parts["test"] = part_of(system.test(), settings.test_samples)
     statistics = ["running"] if networks.forward.last_layer_batch is None else ["running", "batch"]
     classes = networks.targets.shape[1]
     found: list[dict[str, np.ndarray]] = []
@@ -80,7 +81,7 @@ def _positions(
     state: State,
     layer: str,
     plane: Plane,
-    parts: dict[str, Part],
+    parts: dict[str, LabelledSamples],
     statistics: list[str],
 ) -> tuple[dict[tuple[str, str], np.ndarray], np.ndarray]:
     """By part and statistic positions ``(run, sample, axis)``, and the accuracies ``(run, part, statistic)``.
@@ -108,7 +109,7 @@ def _positions(
 
 
 def _measures(
-    positions: dict[tuple[str, str], np.ndarray], parts: dict[str, Part], classes: int
+    positions: dict[tuple[str, str], np.ndarray], parts: dict[str, LabelledSamples], classes: int
 ) -> dict[str, Float[np.ndarray, "run ..."]]:
     statistics = list(dict.fromkeys(statistic for _, statistic in positions))
     train = parts["train"].labels
@@ -137,7 +138,7 @@ def _measures(
 
 def _of_first_seed(
     positions: dict[tuple[str, str], np.ndarray],
-    parts: dict[str, Part],
+    parts: dict[str, LabelledSamples],
     classes: int,
     moments: int,
     most: int,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from orrery.analyses.labelled_samples import LabelledSamples
 from orrery.analyses.runs import evenly
 from orrery.config.errors import OrreryError
 from orrery.systems.decisions import labels_of
@@ -22,20 +21,13 @@ if TYPE_CHECKING:
 METHOD = "last-layer-plane"
 
 
-@dataclass(frozen=True)
-class Part:
-    """Samples of the training or the test set."""
+def part_of(batch: Batch, most: int | None) -> LabelledSamples:
+    """At most so many samples of a batch of all, evenly spaced.
 
-    inputs: Float[torch.Tensor, "1 sample feature"]
-    labels: Int[np.ndarray, " sample"]
-
-    @staticmethod
-    def of(batch: Batch, most: int | None) -> Part:
-        """At most so many samples of a batch of all, evenly spaced."""
-        count = batch["inputs"].shape[1]
-        chosen = torch.from_numpy(evenly(count, most or count))
-        labels = labels_of(batch["targets"][0], METHOD)[chosen].numpy()
-        return Part(batch["inputs"][:, chosen].double(), labels)
+    Raises:
+        OrreryError: the targets are those of a regression.
+    """
+    return LabelledSamples.of(batch, labels_of(batch["targets"][0], METHOD), most)
 
 
 def chosen_moments(steps: Sequence[int], wanted: int | tuple[int, ...]) -> Int[np.ndarray, " moment"]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from orrery.analyses.modes_layers import Layers, layers_of
 from orrery.analyses.modes_phases import slopes, spreads
-from orrery.analyses.modes_states import Part, parts_of, recorded
+from orrery.analyses.modes_states import parts_of, recorded
 from orrery.analyses.modes_statistics import gaps
 from orrery.analyses.modes_truncation import FORMS, plain_accuracy, truncated
 from orrery.config.errors import OrreryError
@@ -27,6 +27,7 @@ from orrery.numerics.rank_distributions import (
 
 if TYPE_CHECKING:
     from orrery.analyses.api import Context
+    from orrery.analyses.labelled_samples import LabelledSamples
     from orrery.analyses.modes import Settings
     from orrery.systems.system import State, System
     from orrery.trajectory.trajectory import Trajectory
@@ -79,7 +80,7 @@ def result_of(source: Trajectory, settings: Settings, context: Context) -> xr.Da
     )
 
 
-def look(layers: Layers, state: State, parts: dict[str, Part], settings: Settings) -> Found:
+def look(layers: Layers, state: State, parts: dict[str, LabelledSamples], settings: Settings) -> Found:
     """Everything that is asked of some states; one row per state, NaN where it is not finite.
 
     Args:
@@ -117,7 +118,7 @@ def look(layers: Layers, state: State, parts: dict[str, Part], settings: Setting
 
 
 def _ranks(
-    fields: tuple[torch.Tensor, ...], signs: list[np.ndarray], part: Part, settings: Settings
+    fields: tuple[torch.Tensor, ...], signs: list[np.ndarray], part: LabelledSamples, settings: Settings
 ) -> Found:
     """Gradients and densities of every layer."""
     bins = settings.bins or bins_for(len(part.labels))

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Int
 
+from orrery.analyses.labelled_samples import LabelledSamples
 from orrery.analyses.recorded_states import read_by_gradients, states_of_originals, tensors_of
-from orrery.analyses.runs import evenly
 from orrery.config.errors import OrreryError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
     from orrery.analyses.modes import Settings
     from orrery.systems.system import Batch, Component, State, System
     from orrery.trajectory.trajectory import Trajectory
@@ -25,39 +22,14 @@ ROOM = 2**24
 """Numbers that local fields of the states looked at together may need, in all."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """Samples of one part of a dataset.
-
-    Attributes:
-        inputs: the same for all runs.
-        labels: their classes, from 0.
-        classes: how many there are in the dataset.
-        available: samples of the part, of which these are some or all.
-    """
-
-    inputs: Float[torch.Tensor, "1 sample feature"]
-    labels: Int[np.ndarray, " sample"]
-    classes: int
-    available: int
-
-    @staticmethod
-    def of(batch: Batch, most: int | None) -> Part:
-        """At most so many samples of a batch of all, evenly spaced."""
-        inputs, targets = batch["inputs"], batch["targets"]
-        chosen = torch.from_numpy(evenly(inputs.shape[1], inputs.shape[1] if most is None else most))
-        labels = targets[0].argmax(dim=1)[chosen].cpu().numpy()
-        return Part(inputs[:, chosen].double(), labels, targets.shape[2], inputs.shape[1])
-
-
-def parts_of(system: System, settings: Settings) -> dict[str, Part]:
+def parts_of(system: System, settings: Settings) -> dict[str, LabelledSamples]:
     """Training samples, and test samples where there are any.
 
     Raises:
         OrreryError: fewer than two classes, or a class that the dataset has not.
     """
     assert system.whole is not None
-    train = Part.of(system.whole(), settings.samples)
+    train = _part(system.whole(), settings.samples)
     present = np.unique(train.labels)
     if len(present) < 2:
         raise OrreryError(
@@ -72,7 +44,11 @@ def parts_of(system: System, settings: Settings) -> dict[str, Part]:
         )
     if system.test is None:
         return {"train": train}
-    return {"train": train, "test": Part.of(system.test(), settings.test_samples)}
+    return {"train": train, "test": _part(system.test(), settings.test_samples)}
+
+
+def _part(batch: Batch, most: int | None) -> LabelledSamples:
+    return LabelledSamples.of(batch, batch["targets"][0].argmax(dim=1), most)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float
 from orrery.systems.answers import answered
 
 if TYPE_CHECKING:
+    from orrery.analyses.labelled_samples import LabelledSamples
     from orrery.analyses.modes_layers import Layers
-    from orrery.analyses.modes_states import Part
     from orrery.numerics.affine_maps import Affine
 
     Layer = Float[torch.Tensor, "run unit sample"]
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMS = ("field", "activation")
 
 
-def plain_accuracy(last: Layer, part: Part) -> Float[np.ndarray, " run"]:
+def plain_accuracy(last: Layer, part: LabelledSamples) -> Float[np.ndarray, " run"]:
     """Share of right answers of the full network.
 
     Args:
@@ -33,7 +33,7 @@ def plain_accuracy(last: Layer, part: Part) -> Float[np.ndarray, " run"]:
 
 
 def truncated(
-    layers: Layers, maps: Sequence[Affine], arguments: Sequence[Layer], last: Layer, part: Part
+    layers: Layers, maps: Sequence[Affine], arguments: Sequence[Layer], last: Layer, part: LabelledSamples
 ) -> dict[str, Float[np.ndarray, "run layer form"]]:
     """Accuracy with all activations above each layer as identities, and how far that is from the full network.
 

@@ -24,9 +24,8 @@ def draw(payload: Mapping[str, Any], out: Path) -> None:
 
     module, settings = settings_of(payload)
     manifests = payload["inputs"].get("comparison", [])
-    store = store_of(Path(manifests[0])) if manifests else None
-    compared = store is not None and (store / "result.zarr").is_dir()
-    comparison = open_result(store, whole=READ_WHOLE) if store is not None and compared else None
+    compared = [store for one in manifests if ((store := store_of(Path(one))) / "result.zarr").is_dir()]
+    comparison = open_result(compared[0], whole=READ_WHOLE) if compared else None
     captions = []
     with payload["computing"](here=True), drawing(Look.of(payload["settings"]["figures"])):
         drawn = module.plot(comparison, open_sources(payload), settings)

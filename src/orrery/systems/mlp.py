@@ -60,6 +60,15 @@ def masked(
     return (layer.reshape(mask.shape[0], -1, *layer.shape[1:]) * mask.unsqueeze(1)).reshape(layer.shape)
 
 
+def _affine(
+    weight: Float[torch.Tensor, "group unit feature"],
+    columns: Float[torch.Tensor, "group feature sample"],
+    bias: Float[torch.Tensor, "group unit"] | None,
+) -> Float[torch.Tensor, "group unit sample"]:
+    """The product, the bias added within it."""
+    return torch.bmm(weight, columns) if bias is None else torch.baddbmm(bias[:, :, None], weight, columns)
+
+
 class StackedMlp:
     """A stack of fully connected networks of one shape.
 
@@ -100,16 +109,11 @@ class StackedMlp:
         weight = state[f"fc{number}.weight"]
         bias = state[f"fc{number}.bias"] if self.bias else None
         if number > 1:
-            return (
-                torch.bmm(weight, below) if bias is None else torch.baddbmm(bias[:, :, None], weight, below)
-            )
+            return _affine(weight, below, bias)
         groups, samples, features = below.shape
-        folded, columns = weight.reshape(groups, -1, features), below.transpose(1, 2)
-        if bias is None:
-            product = torch.bmm(folded, columns)
-        else:
-            product = torch.baddbmm(bias.reshape(groups, -1, 1), folded, columns)
-        return product.reshape(weight.shape[0], weight.shape[1], samples)
+        folded = None if bias is None else bias.reshape(groups, -1)
+        fields = _affine(weight.reshape(groups, -1, features), below.transpose(1, 2), folded)
+        return fields.reshape(weight.shape[0], weight.shape[1], samples)
 
     def _evaluated(self, state: State, inputs: Inputs, own: bool, keep: bool = True) -> Iterator[Layer]:
         """The fields of each hidden layer, then the last layer, without dropout.
