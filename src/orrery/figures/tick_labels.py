@@ -53,7 +53,7 @@ def in_plain_text(label: str) -> str:
     return label if any(mark in plain for mark in "\\^_$") else plain
 
 
-MANY = 9
+MANY = 4
 """Panels from which on small ticks between powers of ten are left out: they are too dense to be read, and what a figure
 takes to draw is mostly ticks."""
 

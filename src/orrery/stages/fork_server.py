@@ -6,6 +6,7 @@ fork of a process that has opened an array may hang. See ``orrery.stages.forks``
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -35,8 +36,15 @@ PACKAGES = (
     "matplotlib.figure",
     "matplotlib.backends.backend_pdf",
     "matplotlib.backends.backend_svg",
+    "matplotlib.style",
+    "jaxtyping",
     "jinja2",
-    "pydantic",
+    # These it would load where they are first used.
+    "pydantic.fields",
+    "pydantic.functional_validators",
+    "pydantic.main",
+    "pydantic.type_adapter",
+    "pydantic.types",
     "snakemake.script",
 )
 """What jobs import; one that is not installed is left out."""
@@ -57,6 +65,9 @@ def serve(descriptor: int) -> None:
             importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) > 1:
         return  # a fork would have the locks of the other threads and not the threads
+    # The collector of a fork leaves alone what is here already: to look at it is to copy it, a quarter of a second.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as listener:
         while True:
