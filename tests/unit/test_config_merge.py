@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orrery.config.merge import deep_merge, set_path, split_path
+from orrery.config.merge import deep_merge, lay_over_left, set_path, split_path
 
 trees = st.recursive(
     st.none() | st.integers() | st.lists(st.integers(), max_size=2),
@@ -33,6 +33,33 @@ def test_null_replaces_and_is_replaced() -> None:
     assert deep_merge({"a": {"b": 1}}, {"a": None}) == {"a": None}
     assert deep_merge({"a": None}, {"a": {"b": 1}}) == {"a": {"b": 1}}
     assert deep_merge({"seeds": 25}, {"seeds": {"count": 6}}) == {"seeds": {"count": 6}}
+
+
+@pytest.mark.parametrize(
+    ("base", "over"),
+    [
+        ({"every": 5, "window": [0, 50]}, {"logarithmic": 12}),
+        ({"logarithmic": 12}, {"every": 5}),
+        ({"logarithmic": 12}, {"window": [0, 50], "every": 1}),
+    ],
+)
+def test_another_way_to_choose_steps_replaces_the_one_before(
+    base: dict[str, Any], over: dict[str, Any]
+) -> None:
+    assert deep_merge({"steps": base, "state": "all"}, {"steps": over}) == {"steps": over, "state": "all"}
+    assert lay_over_left({"record": {"steps": base}}, {"record": {"steps": over}}) == {
+        "record": {"steps": over}
+    }
+
+
+def test_a_setting_with_the_name_of_a_way_is_merged_as_any_other() -> None:
+    assert deep_merge({"every": 5, "window": [0, 50]}, {"every": 2}) == {"every": 2, "window": [0, 50]}
+    assert deep_merge({"method": "curves", "every": 5}, {"logarithmic": ["loss"]}) == {
+        "method": "curves",
+        "every": 5,
+        "logarithmic": ["loss"],
+    }
+    assert deep_merge({}, {"logarithmic": 12}) == {"logarithmic": 12}
 
 
 @given(trees, trees)

@@ -7,18 +7,27 @@ from typing import Any
 
 from orrery.config.errors import nearest
 
+WAYS = (frozenset({"every", "window"}), frozenset({"logarithmic"}))
+"""Keys of the ways to choose recorded steps, of which one holds."""
+
 
 def deep_merge(base: Any, over: Any) -> Any:
     """Return ``base`` with ``over`` laid over it: mappings merge key by key, all else is replaced.
 
-    ``null`` replaces too. Neither argument is changed; the result may share parts with both.
+    ``null`` replaces too, and so does another way to choose recorded steps. Neither argument is changed; the result may
+    share parts with both.
     """
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping) or _in_another_way(base, over):
         return over
     merged = dict(base)
     for key, value in over.items():
         merged[key] = deep_merge(merged[key], value) if key in merged else value
     return merged
+
+
+def _in_another_way(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+    ways = [next((way for way in WAYS if keys and way.issuperset(keys)), None) for keys in (base, over)]
+    return None not in ways and ways[0] != ways[1]
 
 
 def lay_over_left(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +40,7 @@ def lay_over_left(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str,
 
 
 def _lay_kinds(base: Any, over: Any) -> Any:
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping) or _in_another_way(base, over):
         return over
     merged = dict(base)
     for key, value in over.items():
