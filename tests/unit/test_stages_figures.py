@@ -25,6 +25,12 @@ def test_named_figures_are_drawn_in_the_order_of_the_method() -> None:
     assert [figure.name for figure in found] == ["ageing", "stages"]
 
 
+def test_a_figure_in_parts_is_asked_for_by_its_name() -> None:
+    every = figures("ageing-1", "kernels-1", "ageing-2", "ageing-mean", "kernels-2")
+    assert [figure.name for figure in chosen(every, ("ageing",), "study/worst")] == ["ageing-1", "ageing-2"]
+    assert [figure.name for figure in chosen(every, ("kernels-2",), "study/worst")] == ["kernels-2"]
+
+
 def test_a_figure_that_is_not_drawn_is_told_with_those_that_are() -> None:
     with pytest.raises(OrreryError) as told:
         chosen(figures("ageing", "kernels"), ("ageing", "agein"), "study/worst")

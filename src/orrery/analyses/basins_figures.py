@@ -12,6 +12,7 @@ from matplotlib import colormaps
 
 from orrery.analyses.api import Figure
 from orrery.analyses.basins_trends import Group, groups_of
+from orrery.analyses.figures_in_parts import in_parts
 from orrery.figures import style
 from orrery.figures.tick_labels import write_numbers
 
@@ -22,21 +23,29 @@ if TYPE_CHECKING:
     from orrery.analyses.basins import Settings
 
 WORDS = {"inputs": "noise on inputs", "weights": "noise on weights"}
+MOST = 12
+"""Conditions of which a figure shows the classes, the course or single samples."""
 UNITS = {"inputs": "amplitude s (units of the inputs)", "weights": "amplitude s (std of the layer)"}
 
 
 def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     """All figures; sources by condition, with ``accuracy(seed, moment, noise, amplitude)`` and all else."""
-    from orrery.analyses.basins_more_figures import draw_moments, draw_single
-
     axis, groups = groups_of(sources, settings)
     groups = groups or [Group("", tuple(sources), np.arange(len(sources), dtype=float))]
-    figures = [_accuracy(sources, axis, groups), _sizes(sources, axis, groups), _classes(sources)]
-    with_moments = {name: one for name, one in sources.items() if len(one["moment_step"]) > 2}
-    if with_moments:
-        figures.append(draw_moments(with_moments))
-    if any("predicted" in one for one in sources.values()):
-        figures.append(draw_single({name: one for name, one in sources.items() if "predicted" in one}))
+    figures = [_accuracy(sources, axis, groups), _sizes(sources, axis, groups)]
+    return figures + in_parts(sources, MOST, _of_some)
+
+
+def _of_some(sources: Mapping[str, xr.Dataset]) -> list[Figure]:
+    from orrery.analyses.basins_more_figures import draw_moments, draw_single
+
+    figures = [_classes(sources)]
+    followed = {name: one for name, one in sources.items() if len(one["moment_step"]) > 2}
+    if followed:
+        figures.append(draw_moments(followed))
+    single = {name: one for name, one in sources.items() if "predicted" in one}
+    if single:
+        figures.append(draw_single(single))
     return figures
 
 

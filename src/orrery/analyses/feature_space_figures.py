@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 
 from orrery.analyses.api import Figure
+from orrery.analyses.figures_in_parts import in_parts
 from orrery.figures import panels, style
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from orrery.analyses.feature_space import Settings
 
+MOST = 5
+"""Columns of a figure."""
 PER_COLUMN = 6
 SHOWN = 6
 DIGITS = 6
@@ -26,13 +29,14 @@ ROWS = (("patterns", "distinct patterns"), ("rank", "effective rank"), ("dead", 
 
 
 def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
-    """Both figures; the second where inputs have one feature.
+    """Both figures, the first in parts where there are many columns; the second where inputs have one feature.
 
     Args:
         sources: by condition, with ``patterns(seed, moment, layer)`` and all else that the analysis gives.
         settings: of the analysis.
     """
-    figures = [_curves(sources, settings)]
+    columns = grouped(sources, settings)
+    figures = in_parts(columns, MOST, lambda some: [_curves(sources, some, settings)])
     drawable = {name: source for name, source in sources.items() if "active" in source}
     if drawable:
         figures.append(_patterns(drawable, settings))
@@ -56,8 +60,9 @@ def grouped(sources: Mapping[str, xr.Dataset], settings: Settings) -> dict[str, 
     return {label: chain for label, chain in found.items() if chain}
 
 
-def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
-    columns = grouped(sources, settings)
+def _curves(
+    sources: Mapping[str, xr.Dataset], columns: Mapping[str, Sequence[str]], settings: Settings
+) -> Figure:
     wide = len(columns) > 1
     figure = style.figure("double" if wide else 110.0, 14 + 44 * len(ROWS))
     axes = figure.subplots(len(ROWS), len(columns), squeeze=False, sharex="col")
@@ -65,7 +70,7 @@ def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     short = {label: _short(names) for label, names in columns.items()}
     alike = len({tuple(labels) for labels in short.values()}) == 1
     for column, (label, names) in enumerate(columns.items()):
-        axes[0, column].set_title(label.strip())
+        axes[0, column].set_title(label.strip() or "-".join(_shared(names)))
         for index, name in enumerate(names):
             source = sources[name]
             steps = source["moment_step"].values
@@ -99,12 +104,17 @@ def _curves(sources: Mapping[str, xr.Dataset], settings: Settings) -> Figure:
     )
 
 
-def _short(names: Sequence[str]) -> list[str]:
-    """Names of conditions without the words that all of them begin with."""
+def _shared(names: Sequence[str]) -> list[str]:
+    """The words that all names of conditions begin with; none where one name has no other words."""
     words = [name.split("-") for name in names]
     places = enumerate(zip(*words, strict=False))
-    shared = next((place for place, found in places if len(set(found)) > 1), 0)
-    return ["-".join(parts[shared:]) for parts in words]
+    return words[0][: next((place for place, found in places if len(set(found)) > 1), 0)]
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Names of conditions without the words that all of them begin with."""
+    shared = len(_shared(names))
+    return ["-".join(name.split("-")[shared:]) for name in names]
 
 
 def _inputs(source: xr.Dataset) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Int, Real
 from matplotlib import colormaps
 
 from orrery.analyses.api import Figure
+from orrery.analyses.figures_in_parts import in_parts
 from orrery.analyses.modes_sizes import by_size
 from orrery.analyses.modes_truncation import FORMS
 from orrery.figures import panels, style
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from orrery.analyses.modes import Settings
 
 DIGITS = 6
+MOST = 12
+"""Conditions that a figure shows."""
 NAMED = 6
 """Up to so many layers have a line of their own in a legend; of more, every few."""
 TWO_COLUMNS = 5.0
@@ -43,6 +46,16 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     kept = {name: one for name, one in kept.items() if one.sizes["seed"]}
     if not kept:
         return []
+    figures = in_parts(kept, MOST, _of_some)
+    sizes = by_size(sources, settings)
+    if sizes:
+        from orrery.analyses.modes_sizes_figure import draw_sizes
+
+        figures.append(draw_sizes(sizes))
+    return figures
+
+
+def _of_some(kept: Mapping[str, xr.Dataset]) -> list[Figure]:
     figures = [_layers(kept), _classes(kept), _gradients(kept)]
     deep = {name: one for name, one in kept.items() if one.sizes["layer"] > 1}
     if deep:
@@ -55,11 +68,6 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     known = {name: one for name, one in kept.items() if "truncated_accuracy" in one}
     if known:
         figures += [_truncation(known), _errors(known)]
-    sizes = by_size(sources, settings)
-    if sizes:
-        from orrery.analyses.modes_sizes_figure import draw_sizes
-
-        figures.append(draw_sizes(sizes))
     return figures
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from orrery.analyses.api import Figure
+from orrery.analyses.figures_in_parts import in_parts
 from orrery.analyses.response_course_figures import draw_small_distances, draw_specificity, draw_stages
 from orrery.analyses.response_fits import CURVES, WORDS, curve, fit, predicted
 from orrery.analyses.response_tables import finite_runs, long_table, rounded
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from orrery.analyses.response import Settings
 
 NORMS = ("raw", "out", "pre")
+MOST = 8
+"""Conditions that a figure shows."""
 SHOWN = 7
 """Moments whose profiles are drawn."""
 SAMPLES = "training sample"
@@ -39,8 +43,10 @@ def draw(sources: Mapping[str, xr.Dataset], settings: Settings) -> list[Figure]:
     """
     kept = {name: finite_runs(source) for name, source in sources.items()}
     kept = {name: source for name, source in kept.items() if source.sizes["seed"]}
-    if not kept:
-        return []
+    return in_parts(kept, MOST, partial(_of_some, settings)) if kept else []
+
+
+def _of_some(settings: Settings, kept: Mapping[str, xr.Dataset]) -> list[Figure]:
     # What was looked at once has no course.
     followed = {name: source for name, source in kept.items() if (source["moment_step"] > 0).sum() >= 2}
     figures = [_ageing(followed, settings)] if followed else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ def chosen(figures: Sequence[Drawn], names: Sequence[str] | None, analysis: str)
 
     Args:
         figures: of the method.
-        names: of those that are asked for; ``None`` for all.
+        names: of those that are asked for, without the number of a part; ``None`` for all.
         analysis: ``study/analysis``.
 
     Raises:
@@ -51,10 +52,14 @@ def chosen(figures: Sequence[Drawn], names: Sequence[str] | None, analysis: str)
         return list(figures)
     study, _, place = analysis.partition("/")
     known = [figure.name for figure in figures]
-    for wanted in names:
-        if wanted not in known:
+    kept = {
+        wanted: [name for name in known if re.fullmatch(rf"{re.escape(wanted)}(-\d+)?", name)]
+        for wanted in names
+    }
+    for wanted, found in kept.items():
+        if not found:
             raise OrreryError(
                 f"studies/{study}.yaml: analyses.{place}.figures: '{wanted}' is none of its figures; write some of "
                 f"{', '.join(known)}"
             )
-    return [figure for figure in figures if figure.name in names]
+    return [figure for figure in figures if any(figure.name in found for found in kept.values())]
