@@ -150,6 +150,22 @@ def curves(counts: np.ndarray, losses: np.ndarray) -> xr.Dataset:
     )
 
 
+def test_conditions_that_no_chain_names_have_titles_and_many_columns_come_in_parts() -> None:
+    losses = np.ones((2, 3))
+    names = ["a-gd", "a-sgd", *(f"step-{kind}" for kind in ("elu-gd", "tanh-gd"))]
+    sources = {name: curves(np.full((2, 3), 5), losses) for name in names}
+    chains = {"both": ["a-gd", "a-sgd"]}
+    (figure,) = feature_space.plot(None, sources, feature_space.Settings(compare={"chains": chains}))
+    assert [ax.get_title(loc="left") for ax in figure.figure.axes[:2]] == ["both", "step"]
+    legend = figure.figure.axes[-1].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["elu-gd", "tanh-gd"]
+
+    many = {f"chain {k}": ["a-gd", "a-sgd"] for k in range(6)}
+    found = feature_space.plot(None, sources, feature_space.Settings(compare={"chains": many}))
+    assert [one.name for one in found] == ["counts-1", "counts-2"]
+    assert [ax.get_title(loc="left") for ax in found[1].figure.axes[:2]] == ["chain 5", "step"]
+
+
 def test_methods_are_compared_at_the_last_step_and_at_equal_loss() -> None:
     losses = np.tile([1.0, 0.1, 0.01, 0.001], (6, 1))
     slow = np.tile([1.0, 0.5, 0.2, 0.1], (6, 1))
